@@ -1,0 +1,48 @@
+# Each target sets up all that it needs in .venv; nothing else is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := requirements.lock
+DEV_LOCK := tests/requirements.lock
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: run test lint types bench chaos lock clean
+
+run: .venv/.runtime
+	@$(BIN)/redress up
+
+test: .venv/.dev
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+bench: .venv/.dev
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: .venv/.dev
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --quiet pyproject.toml -o $(LOCK)
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --quiet --extra dev pyproject.toml -o $(DEV_LOCK)
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	@echo "setting up .venv"
+	@$(PYTHON) -m venv .venv
+
+.venv/.runtime: .venv/bin/python $(LOCK) pyproject.toml
+	@echo "installing the locked packages (once)"
+	@$(PIP) install --require-hashes --only-binary :all: -r $(LOCK)
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/bin/python $(DEV_LOCK) pyproject.toml
+	@echo "installing the locked packages and the tools (once)"
+	@$(PIP) install --require-hashes --only-binary :all: -r $(DEV_LOCK)
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ .venv/.runtime

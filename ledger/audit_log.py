@@ -1,0 +1,44 @@
+"""The audit log: who did what, when, to which object, with which result. Never changed."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select
+
+from ledger.rows import AnyRow
+from ledger.tables import audit
+
+
+def record(
+    connection: Connection,
+    *,
+    at_ms: int,
+    actor: str,
+    action: str,
+    object_id: str,
+    result: str,
+    origin: str,
+    detail: str | None = None,
+) -> None:
+    """Append one entry, in the transaction of the thing that it records."""
+    connection.execute(
+        insert(audit).values(
+            at_ms=at_ms,
+            actor=actor,
+            action=action,
+            object=object_id,
+            result=result,
+            origin=origin,
+            detail=detail,
+        )
+    )
+
+
+def entries_about(connection: Connection, object_id: str, count_max: int = 100) -> Sequence[AnyRow]:
+    """The newest entries about one object, oldest first."""
+    newest = (
+        select(audit)
+        .where(audit.c.object == object_id)
+        .order_by(audit.c.id.desc())
+        .limit(count_max)
+    )
+    return list(reversed(connection.execute(newest).all()))

@@ -1,0 +1,91 @@
+"""The stop switch for all money, and what was spent against the caps."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from ledger.audit_log import record
+from ledger.states import IntentState
+from ledger.tables import brakes, refund_intents
+
+#: Intents that were handed to Stripe and whose money is, or may be, gone.
+SPENT = (
+    IntentState.SUBMITTED,
+    IntentState.UNKNOWN,
+    IntentState.PENDING,
+    IntentState.SUCCEEDED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brake:
+    """The stop switch: while `stopped`, no refund leaves; intents wait and none is lost."""
+
+    stopped: bool
+    reason: str
+    actor: str
+    changed_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """Refunds handed to Stripe since a moment, in one currency (minor units)."""
+
+    day_minor: int
+    day_count: int
+    customer_minor: int
+    customer_count: int
+
+
+def read_brake(connection: Connection) -> Brake:
+    """The switch as it stands; released when nobody has ever touched it."""
+    row = connection.execute(select(brakes)).first()
+    if row is None:
+        return Brake(stopped=False, reason="", actor="", changed_ms=0)
+    return Brake(stopped=row.stopped, reason=row.reason, actor=row.actor, changed_ms=row.changed_ms)
+
+
+def set_brake(connection: Connection, brake: Brake, *, origin: str) -> None:
+    """Throw or release the switch, audited in the same transaction."""
+    values = {
+        "stopped": brake.stopped,
+        "reason": brake.reason,
+        "actor": brake.actor,
+        "changed_ms": brake.changed_ms,
+    }
+    if connection.execute(update(brakes).values(values)).rowcount == 0:
+        connection.execute(insert(brakes).values(id=1, **values))
+    record(
+        connection,
+        at_ms=brake.changed_ms,
+        actor=brake.actor,
+        action="brake.on" if brake.stopped else "brake.off",
+        object_id="brake",
+        result="done",
+        origin=origin,
+        detail=brake.reason,
+    )
+
+
+def spend_since(
+    connection: Connection, *, since_ms: int, currency: str, customer_id: str | None
+) -> Spend:
+    """What left for Stripe since `since_ms` in `currency`: in all, and for one customer."""
+    sent = (
+        refund_intents.c.first_sent_ms >= since_ms,
+        refund_intents.c.currency == currency,
+        refund_intents.c.state.in_(SPENT),
+    )
+    total = func.coalesce(func.sum(refund_intents.c.amount_minor), 0)
+    day = connection.execute(select(total, func.count()).where(*sent)).one()
+    mine = (0, 0)
+    if customer_id is not None:
+        of_customer = refund_intents.c.customer_id == customer_id
+        row = connection.execute(select(total, func.count()).where(*sent, of_customer)).one()
+        mine = (int(row[0]), int(row[1]))
+    return Spend(
+        day_minor=int(day[0]),
+        day_count=int(day[1]),
+        customer_minor=mine[0],
+        customer_count=mine[1],
+    )

@@ -1,0 +1,107 @@
+"""Cases: everything about one possible refund, from first suspicion to last cent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from ledger.rows import AnyRow
+from ledger.states import CaseState
+from ledger.tables import cases
+
+DUPLICATE_CHARGE = "duplicate_charge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One case as it stands."""
+
+    case_id: int
+    kind: str
+    charge_id: str
+    kept_charge_id: str | None
+    customer_id: str | None
+    state: CaseState
+    note: str | None
+
+
+def open_case(
+    connection: Connection,
+    *,
+    kind: str,
+    charge_id: str,
+    kept_charge_id: str | None,
+    customer_id: str | None,
+    now_ms: int,
+) -> Case:
+    """Open the case of this kind about a charge; one exists at most, and callers hold its lock."""
+    row_id = connection.execute(
+        insert(cases)
+        .values(
+            kind=kind,
+            charge_id=charge_id,
+            kept_charge_id=kept_charge_id,
+            customer_id=customer_id,
+            state=CaseState.REVIEW.value,
+            opened_ms=now_ms,
+            changed_ms=now_ms,
+        )
+        .returning(cases.c.id)
+    ).scalar_one()
+    return Case(
+        case_id=row_id,
+        kind=kind,
+        charge_id=charge_id,
+        kept_charge_id=kept_charge_id,
+        customer_id=customer_id,
+        state=CaseState.REVIEW,
+        note=None,
+    )
+
+
+def cases_about(connection: Connection, kind: str, charge_ids: Iterable[str]) -> dict[str, Case]:
+    """The cases of one kind about these charges, by charge."""
+    rows = connection.execute(
+        select(cases).where(cases.c.kind == kind, cases.c.charge_id.in_(list(charge_ids)))
+    ).all()
+    return {row.charge_id: _case(row) for row in rows}
+
+
+def case_by_id(connection: Connection, case_id: int) -> Case | None:
+    """One case; None when there is none of this id."""
+    row = connection.execute(select(cases).where(cases.c.id == case_id)).first()
+    return None if row is None else _case(row)
+
+
+def move_case(
+    connection: Connection,
+    case_id: int,
+    state: CaseState,
+    *,
+    note: str | None,
+    now_ms: int,
+    kept_charge_id: str | None = None,
+) -> None:
+    """Set a case's state, with the sentence that says why a person should look, if one should."""
+    values: dict[str, object] = {"state": state.value, "note": note, "changed_ms": now_ms}
+    if kept_charge_id is not None:
+        values["kept_charge_id"] = kept_charge_id
+    connection.execute(update(cases).where(cases.c.id == case_id).values(values))
+
+
+def count_by_state(connection: Connection) -> dict[str, int]:
+    """How many cases stand in each state."""
+    rows = connection.execute(select(cases.c.state, func.count()).group_by(cases.c.state)).all()
+    return {row[0]: int(row[1]) for row in rows}
+
+
+def _case(row: AnyRow) -> Case:
+    return Case(
+        case_id=row.id,
+        kind=row.kind,
+        charge_id=row.charge_id,
+        kept_charge_id=row.kept_charge_id,
+        customer_id=row.customer_id,
+        state=CaseState(row.state),
+        note=row.note,
+    )

@@ -1,0 +1,108 @@
+"""Decisions: append-only, each with everything that it rests on, and sealed in a chain of digests.
+
+Sealing is the sweeper's: it hashes each new decision with the digest before it (invariant I12), so
+that writers need not queue for the chain's end. What was changed after its seal is found by
+`broken_seal`; between writing and sealing lie a few seconds.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select, text
+
+from ledger.rows import AnyRow
+from ledger.tables import decisions, seals
+from policy.decision import Decision
+
+_SEAL_LOCK = text("SELECT pg_advisory_xact_lock(7203150002)")
+
+
+def append_decision(
+    connection: Connection,
+    *,
+    case_id: int,
+    event_row_id: int | None,
+    decision: Decision,
+    mode: str,
+    now_ms: int,
+) -> int:
+    """Write a decision of a case; returns its row id."""
+    amount = decision.amount
+    row_id: int = connection.execute(
+        insert(decisions)
+        .values(
+            case_id=case_id,
+            event_row_id=event_row_id,
+            verdict=decision.verdict.value,
+            amount_minor=None if amount is None else amount.amount_minor,
+            currency=None if amount is None else amount.currency,
+            terms_version=decision.terms_version,
+            mode=mode,
+            body=decision.to_json(),
+            made_ms=now_ms,
+        )
+        .returning(decisions.c.id)
+    ).scalar_one()
+    return row_id
+
+
+def last_decision(connection: Connection, case_id: int) -> AnyRow | None:
+    """The newest decision of a case; None when it has none yet."""
+    return connection.execute(
+        select(decisions)
+        .where(decisions.c.case_id == case_id)
+        .order_by(decisions.c.id.desc())
+        .limit(1)
+    ).first()
+
+
+def decisions_of(connection: Connection, case_id: int) -> Sequence[AnyRow]:
+    """Every decision of a case, oldest first."""
+    return connection.execute(
+        select(decisions).where(decisions.c.case_id == case_id).order_by(decisions.c.id)
+    ).all()
+
+
+def seal_decisions(connection: Connection, count_max: int) -> int:
+    """Chain up to `count_max` decisions that have no seal yet; returns how many."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_SEAL_LOCK)
+    unsealed = (
+        select(decisions)
+        .outerjoin(seals, seals.c.decision_id == decisions.c.id)
+        .where(seals.c.seq.is_(None))
+        .order_by(decisions.c.id)
+        .limit(count_max)
+    )
+    rows = connection.execute(unsealed).all()
+    digest = connection.execute(
+        select(seals.c.digest).order_by(seals.c.seq.desc()).limit(1)
+    ).scalar()
+    for row in rows:
+        digest = _digest(digest or "", row)
+        connection.execute(insert(seals).values(decision_id=row.id, digest=digest))
+    return len(rows)
+
+
+def broken_seal(connection: Connection) -> int | None:
+    """The id of the first decision whose seal does not fit; None when the whole chain holds."""
+    digest = ""
+    rows = connection.execute(
+        select(seals.c.digest.label("sealed"), seals.c.decision_id, decisions)
+        .outerjoin(decisions, seals.c.decision_id == decisions.c.id)
+        .order_by(seals.c.seq)
+        .execution_options(yield_per=500)
+    )
+    for row in rows:
+        digest = _digest(digest, row) if row.id is not None else ""
+        if digest != row.sealed:
+            return int(row.decision_id)
+    return None
+
+
+def _digest(before: str, row: AnyRow) -> str:
+    """The digest of a decision's row after the digest `before` it; every column counts."""
+    values = {column.name: getattr(row, column.name) for column in decisions.columns}
+    written = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{before}\n{written}".encode()).hexdigest()

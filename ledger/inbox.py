@@ -1,0 +1,271 @@
+"""The inbox: every verified event is stored once, claimed under a lease, and settled once.
+
+A lease is fenced: each claim raises the row's `fence`, and an outcome is only written while the fence
+is still the claimant's, so that a worker that was taken for dead cannot overwrite its successor.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.events import ClaimedEvent, NewEvent, Receipt
+from ledger.states import EventState
+from ledger.tables import events
+from runtime.limits import LEASE_MS, POISON_KILLS_MAX
+
+#: One claim at a time on PostgreSQL: it is short, and only so can no two workers take one lane.
+_CLAIM_LOCK = text("SELECT pg_advisory_xact_lock(7203150001)")
+
+
+def store_events(
+    connection: Connection, new_events: Sequence[NewEvent], now_ms: int
+) -> list[Receipt]:
+    """Store each event unless its id is known already; one receipt per event, in their order."""
+    if not new_events:
+        return []
+    rows = [_row(event, now_ms) for event in new_events]
+    made = dict.fromkeys((_key(event) for event in new_events), 0)
+    for row in _insert_new(connection, rows):
+        made[(row.account, row.livemode, row.event_id)] = row.id
+    known = _known(connection, [key for key, row_id in made.items() if row_id == 0])
+    receipts = []
+    for event in new_events:
+        key = _key(event)
+        if made[key]:
+            receipts.append(Receipt(row_id=made[key], outcome="stored"))
+            known[key] = (made[key], event.sha256)
+            made[key] = 0
+            continue
+        row_id, sha256 = known[key]
+        outcome = "known" if sha256 == event.sha256 else "conflict"
+        receipts.append(Receipt(row_id=row_id, outcome=outcome))
+    return receipts
+
+
+def claim_events(connection: Connection, now_ms: int, count_max: int) -> list[ClaimedEvent]:
+    """Lease up to `count_max` waiting events, oldest first, whose lane nobody else is working on.
+
+    An event whose worker died before is leased alone: if it kills again, its neighbours are spared.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_CLAIM_LOCK)
+    waiting = connection.execute(_waiting(now_ms, count_max)).all()
+    wary = [row.id for row in waiting if row.kills > 0]
+    chosen = wary[:1] if wary else [row.id for row in waiting]
+    if not chosen:
+        return []
+    connection.execute(
+        update(events)
+        .where(events.c.id.in_(chosen))
+        .values(
+            state=EventState.CLAIMED,
+            lease_until_ms=now_ms + LEASE_MS,
+            fence=events.c.fence + 1,
+            attempts=events.c.attempts + 1,
+        )
+    )
+    rows = connection.execute(_CLAIMED, {"ids": chosen}).all()
+    return [
+        ClaimedEvent(
+            row_id=row.id,
+            event_id=row.event_id,
+            account=row.account,
+            livemode=row.livemode,
+            type=row.type,
+            kind=row.kind,
+            api_version=row.api_version,
+            lane=row.lane,
+            created=row.created,
+            payload=row.payload,
+            fence=row.fence,
+            attempts=row.attempts,
+        )
+        for row in rows
+    ]
+
+
+def settle_events(
+    connection: Connection,
+    settled: Iterable[tuple[ClaimedEvent, EventState, str | None]],
+    now_ms: int,
+) -> None:
+    """Write the outcome of each claimed event that `still_mine` named in the same transaction."""
+    parameters = [
+        {
+            "row": event.row_id,
+            "mark": event.fence,
+            "after": state.value,
+            "why": note,
+            "at": now_ms,
+        }
+        for event, state, note in settled
+    ]
+    if parameters:
+        connection.execute(_SETTLE, parameters)
+
+
+def still_mine(connection: Connection, claimed: Sequence[ClaimedEvent], now_ms: int) -> set[int]:
+    """Which of the claimed events are still under the claimant's own lease; locks their rows."""
+    rows = connection.execute(
+        select(events.c.id, events.c.fence)
+        .where(
+            events.c.id.in_([event.row_id for event in claimed]),
+            events.c.state == EventState.CLAIMED,
+            events.c.lease_until_ms > now_ms,
+        )
+        .order_by(events.c.id)
+        .with_for_update()
+    ).all()
+    fences = {event.row_id: event.fence for event in claimed}
+    return {row.id for row in rows if fences[row.id] == row.fence}
+
+
+def release_event(
+    connection: Connection, event: ClaimedEvent, not_before_ms: int, note: str
+) -> bool:
+    """Give a claimed event back, to be tried again from `not_before_ms` on."""
+    done = connection.execute(
+        update(events)
+        .where(
+            events.c.id == event.row_id,
+            events.c.fence == event.fence,
+            events.c.state == EventState.CLAIMED,
+        )
+        .values(state=EventState.NEW, lease_until_ms=None, not_before_ms=not_before_ms, note=note)
+    )
+    return done.rowcount == 1
+
+
+def release_expired(connection: Connection, now_ms: int, count_max: int) -> int:
+    """Take back the events of workers that died; the third death parks the event as poison."""
+    expired = (
+        select(events.c.id)
+        .where(events.c.state == EventState.CLAIMED, events.c.lease_until_ms <= now_ms)
+        .limit(count_max)
+    )
+    poisonous = events.c.kills + 1 >= POISON_KILLS_MAX
+    done = connection.execute(
+        update(events)
+        .where(
+            events.c.id.in_(expired.scalar_subquery()),
+            events.c.state == EventState.CLAIMED,
+            events.c.lease_until_ms <= now_ms,
+        )
+        .values(
+            state=case((poisonous, EventState.PARKED.value), else_=EventState.NEW.value),
+            note=case(
+                (poisonous, f"poison: the worker died on it {POISON_KILLS_MAX} times"),
+                else_=events.c.note,
+            ),
+            settled_ms=case((poisonous, now_ms), else_=None),
+            kills=events.c.kills + 1,
+            lease_until_ms=None,
+        )
+    )
+    return done.rowcount
+
+
+def waiting_count(connection: Connection, now_ms: int) -> int:
+    """How many events could be claimed now, lanes aside; counts up to 10,000."""
+    some = (
+        select(events.c.id)
+        .where(events.c.state == text("'new'"), events.c.not_before_ms <= now_ms)
+        .limit(10_000)
+        .subquery()
+    )
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _row(event: NewEvent, now_ms: int) -> dict[str, object]:
+    return {
+        "event_id": event.event_id,
+        "account": event.account,
+        "livemode": event.livemode,
+        "type": event.type,
+        "kind": event.kind,
+        "api_version": event.api_version,
+        "object_id": event.object_id,
+        "lane": event.lane,
+        "created": event.created,
+        "payload": event.payload,
+        "sha256": event.sha256,
+        "source": event.source,
+        "received_ms": now_ms,
+        "state": event.state.value,
+        "note": event.note,
+        "settled_ms": None if event.state is EventState.NEW else now_ms,
+    }
+
+
+def _key(event: NewEvent) -> tuple[str, bool, str]:
+    return event.account, event.livemode, event.event_id
+
+
+def _insert_new(connection: Connection, rows: list[dict[str, object]]) -> Sequence[Any]:
+    return connection.execute(_INSERT[connection.dialect.name], rows).all()
+
+
+def _known(
+    connection: Connection, keys: list[tuple[str, bool, str]]
+) -> dict[tuple[str, bool, str], tuple[int, str]]:
+    if not keys:
+        return {}
+    rows = connection.execute(
+        select(
+            events.c.id, events.c.account, events.c.livemode, events.c.event_id, events.c.sha256
+        ).where(tuple_(events.c.account, events.c.livemode, events.c.event_id).in_(keys))
+    ).all()
+    return {(row.account, row.livemode, row.event_id): (row.id, row.sha256) for row in rows}
+
+
+def _waiting(now_ms: int, count_max: int) -> Select[int, int]:
+    other = events.alias("other")
+    lane_busy = exists().where(
+        and_(other.c.lane == events.c.lane, other.c.state == text("'claimed'"))
+    )
+    # The states are literal so that SQLite's planner sees that the partial indexes apply.
+    return (
+        select(events.c.id, events.c.kills)
+        .where(events.c.state == text("'new'"), events.c.not_before_ms <= now_ms, ~lane_busy)
+        .order_by(events.c.id)
+        .limit(count_max)
+        .with_for_update(skip_locked=True, of=events)
+    )
+
+
+_RETURNED = (events.c.id, events.c.account, events.c.livemode, events.c.event_id)
+_INSERT = {
+    "sqlite": sqlite.insert(events).on_conflict_do_nothing().returning(*_RETURNED),
+    "postgresql": postgresql.insert(events).on_conflict_do_nothing().returning(*_RETURNED),
+}
+_CLAIMED = (
+    select(events).where(events.c.id.in_(bindparam("ids", expanding=True))).order_by(events.c.id)
+)
+_SETTLE = (
+    update(events)
+    .where(
+        events.c.id == bindparam("row"),
+        events.c.fence == bindparam("mark"),
+        events.c.state == text("'claimed'"),
+    )
+    .values(
+        state=bindparam("after"),
+        note=bindparam("why"),
+        settled_ms=bindparam("at"),
+        lease_until_ms=None,
+    )
+)

@@ -1,0 +1,97 @@
+"""Questions to Stripe about single objects: wanted by a worker, answered outside its transaction."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.states import LookUpState
+from ledger.tables import look_ups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """One question: which object, and how often it was asked already."""
+
+    row_id: int
+    object_type: str
+    object_id: str
+    attempts: int
+
+
+def want_look_up(
+    connection: Connection, object_type: str, object_id: str, reason: str, now_ms: int
+) -> None:
+    """Note that Stripe must be asked about an object; asking again while it is wanted is no change."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    fresh = {
+        "reason": reason,
+        "state": LookUpState.WANTED.value,
+        "attempts": 0,
+        "next_attempt_ms": now_ms,
+        "changed_ms": now_ms,
+    }
+    wanted = dialect.insert(look_ups).values(object_type=object_type, object_id=object_id, **fresh)
+    connection.execute(
+        wanted.on_conflict_do_update(
+            index_elements=["object_type", "object_id"],
+            set_=fresh,
+            where=look_ups.c.state != LookUpState.WANTED.value,
+        )
+    )
+
+
+def due_look_ups(connection: Connection, now_ms: int, count_max: int) -> list[int]:
+    """The row ids of the questions to be asked now, oldest first."""
+    return list(
+        connection.execute(
+            select(look_ups.c.id)
+            .where(
+                look_ups.c.state == LookUpState.WANTED.value, look_ups.c.next_attempt_ms <= now_ms
+            )
+            .order_by(look_ups.c.next_attempt_ms)
+            .limit(count_max)
+        ).scalars()
+    )
+
+
+def take_look_up(connection: Connection, row_id: int, now_ms: int, retry_ms: int) -> LookUp | None:
+    """Take one question for an attempt; unanswered, it is due again at `retry_ms`."""
+    done = connection.execute(
+        update(look_ups)
+        .where(
+            look_ups.c.id == row_id,
+            look_ups.c.state == LookUpState.WANTED.value,
+            look_ups.c.next_attempt_ms <= now_ms,
+        )
+        .values(attempts=look_ups.c.attempts + 1, next_attempt_ms=retry_ms)
+        .returning(look_ups.c.object_type, look_ups.c.object_id, look_ups.c.attempts)
+    ).first()
+    if done is None:
+        return None
+    return LookUp(
+        row_id=row_id,
+        object_type=done.object_type,
+        object_id=done.object_id,
+        attempts=done.attempts,
+    )
+
+
+def end_look_up(connection: Connection, row_id: int, state: LookUpState, now_ms: int) -> None:
+    """Record that a question was answered, or given up."""
+    connection.execute(
+        update(look_ups).where(look_ups.c.id == row_id).values(state=state.value, changed_ms=now_ms)
+    )
+
+
+def was_answered(connection: Connection, object_type: str, object_ids: list[str]) -> set[str]:
+    """Which of the objects Stripe has been asked about, with an answer."""
+    return set(
+        connection.execute(
+            select(look_ups.c.object_id).where(
+                look_ups.c.object_type == object_type,
+                look_ups.c.object_id.in_(object_ids),
+                look_ups.c.state == LookUpState.ANSWERED.value,
+            )
+        ).scalars()
+    )

@@ -1,0 +1,14 @@
+"""What Alembic runs: migrate the connection that `ledger.schema` (or a developer's command) hands in."""
+
+from alembic import context
+
+import ledger.stripe_tables  # noqa: F401 - declares its tables on the one metadata
+from ledger.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

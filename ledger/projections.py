@@ -1,0 +1,129 @@
+"""Keeps the newest known state of each Stripe object, whatever order its events arrive in.
+
+Stripe promises no order, its `created` has whole seconds, and several events of one object share
+one. So a sighting is placed by (`created` of its event, progress of the object's own states), and
+where that cannot tell which of two differing renderings is newer, the caller asks Stripe.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Column, Connection, RowMapping, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+class Placed(StrEnum):
+    """How a sighting stands to what the ledger knew."""
+
+    NEWER = "newer"  # written
+    SAME = "same"  # nothing in it was new
+    OLDER = "older"  # kept out: the ledger knows a later state
+    UNCLEAR = "unclear"  # the same second, other content: ask Stripe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One rendering of one object, as an event or an answer of Stripe's showed it."""
+
+    table: Table
+    key: str
+    account: str
+    livemode: bool
+    values: Mapping[str, object]  # every column of the table but the key and the ones named here
+    seen_created: int  # unix seconds: the event's `created`
+    progress: int  # orders the states of one object that share a second; larger is later
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """What a sighting did: where it was placed and which columns now read differently."""
+
+    placed: Placed
+    changed: frozenset[str]
+
+
+def project(connection: Connection, sighting: Sighting) -> Projection:
+    """Write a sighting unless the ledger knows a later state of the object."""
+    row = _full_row(sighting)
+    if _insert(connection, sighting.table, row):
+        return Projection(placed=Placed.NEWER, changed=frozenset(sighting.values))
+    known = _known(connection, sighting)
+    before = (known["seen_created"], known["progress"])
+    after = (sighting.seen_created, sighting.progress)
+    changed = frozenset(name for name, value in sighting.values.items() if known[name] != value)
+    if after < before:
+        return Projection(placed=Placed.OLDER, changed=frozenset())
+    if after == before and changed:
+        # Until Stripe has answered, both orders of arrival must leave the same row behind.
+        if sighting.event_id > known["seen_event_id"]:
+            _overwrite(connection, sighting.table, row)
+            return Projection(placed=Placed.UNCLEAR, changed=changed)
+        return Projection(placed=Placed.UNCLEAR, changed=frozenset())
+    if after > before:
+        _overwrite(connection, sighting.table, row)
+    placed = Placed.NEWER if changed else Placed.SAME
+    return Projection(placed=placed, changed=changed)
+
+
+def settle(connection: Connection, sighting: Sighting, asked_of: str | None) -> Projection | None:
+    """Write Stripe's own answer about an object over the rendering that was known when it was asked.
+
+    `asked_of` is the `seen_event_id` read before the call (None: the object was not known). Returns
+    None, and writes nothing, when an event has moved the row meanwhile: the answer may be stale.
+    """
+    row = _full_row(sighting)
+    if asked_of is None:
+        if not _insert(connection, sighting.table, row):
+            return None
+        return Projection(placed=Placed.NEWER, changed=frozenset(sighting.values))
+    known = _known(connection, sighting)
+    if known["seen_event_id"] != asked_of:
+        return None
+    changed = frozenset(name for name, value in sighting.values.items() if known[name] != value)
+    # The place in time stays the event's: our clock must not outrank Stripe's next event.
+    kept = {name: known[name] for name in ("seen_created", "progress", "seen_event_id")}
+    _overwrite(connection, sighting.table, row | kept)
+    return Projection(placed=Placed.NEWER if changed else Placed.SAME, changed=changed)
+
+
+def seen_event_id(connection: Connection, table: Table, key: str) -> str | None:
+    """The event that last told us about an object; None when it is not known."""
+    column = _key_column(table)
+    found = connection.execute(select(table.c.seen_event_id).where(column == key)).scalar()
+    return None if found is None else str(found)
+
+
+def _full_row(sighting: Sighting) -> dict[str, object]:
+    return {
+        _key_column(sighting.table).name: sighting.key,
+        "account": sighting.account,
+        "livemode": sighting.livemode,
+        **sighting.values,
+        "seen_created": sighting.seen_created,
+        "progress": sighting.progress,
+        "seen_event_id": sighting.event_id,
+    }
+
+
+def _insert(connection: Connection, table: Table, row: dict[str, object]) -> bool:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    done = connection.execute(dialect.insert(table).on_conflict_do_nothing(), row)
+    return done.rowcount == 1
+
+
+def _known(connection: Connection, sighting: Sighting) -> RowMapping:
+    query = select(sighting.table).where(_key_column(sighting.table) == sighting.key)
+    return connection.execute(query.with_for_update()).mappings().one()
+
+
+def _overwrite(connection: Connection, table: Table, row: dict[str, object]) -> None:
+    key = _key_column(table)
+    values = {name: value for name, value in row.items() if name != key.name}
+    connection.execute(update(table).where(key == row[key.name]).values(values))
+
+
+def _key_column(table: Table) -> Column[Any]:
+    return next(iter(table.primary_key.columns))

@@ -1,0 +1,225 @@
+"""Refund intents: each movement of money is written and committed here before it is tried.
+
+An intent's id is derived from what it is for, and its idempotency key from its id: a ledger that is
+rebuilt from the same events arrives at the same keys, so that even then Stripe pays once.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+
+from ledger.rows import AnyRow
+from ledger.states import IntentState, require_intent_move
+from ledger.tables import refund_intents
+from policy.canonical_json import dump_canonical
+from policy.money import Money
+
+#: Marks our own calls in `event.request.idempotency_key`, with no look-up needed.
+KEY_PREFIX = "redress:"
+
+#: The key in a refund's metadata that names its intent.
+INTENT_METADATA = "redress_intent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One refund as it stands. `params` is the exact JSON that is sent to Stripe."""
+
+    intent_id: str
+    case_id: int
+    charge_id: str
+    kept_charge_id: str | None
+    customer_id: str | None
+    cause: str
+    amount: Money
+    livemode: bool
+    params: str
+    idempotency_key: str
+    state: IntentState
+    held: str | None  # the brake that keeps it back, in words
+    note: str | None
+    refund_id: str | None
+    attempts: int
+    fence: int
+    next_attempt_ms: int | None
+    first_sent_ms: int | None
+
+
+def intent_id_for(*, livemode: bool, charge_id: str, cause: str) -> str:
+    """The one id that a refund of this charge for this cause can have."""
+    named = f"{'live' if livemode else 'test'}|{charge_id}|{cause}"
+    return f"ri_{hashlib.sha256(named.encode()).hexdigest()[:24]}"
+
+
+def reserve(
+    connection: Connection,
+    *,
+    case_id: int,
+    decision_id: int,
+    charge_id: str,
+    kept_charge_id: str | None,
+    customer_id: str | None,
+    cause: str,
+    reason: str,
+    amount: Money,
+    livemode: bool,
+    state: IntentState,
+    now_ms: int,
+) -> str:
+    """Write the intent of an approved refund (RESERVED, or OBSERVED in observe mode); returns its id.
+
+    An intent that was withdrawn or only observed before is taken up again with the new decision. The
+    caller has made sure that no other one exists. `reason` is Stripe's own word for the refund.
+    """
+    intent_id = intent_id_for(livemode=livemode, charge_id=charge_id, cause=cause)
+    values = {
+        "decision_id": decision_id,
+        "kept_charge_id": kept_charge_id,
+        "amount_minor": amount.amount_minor,
+        "currency": amount.currency,
+        "params": _params(charge_id, amount, reason, intent_id),
+        "state": state.value,
+        "held": None,
+        "note": None,
+        "next_attempt_ms": now_ms if state is IntentState.RESERVED else None,
+        "changed_ms": now_ms,
+    }
+    before = intent_by_id(connection, intent_id, lock=True)
+    if before is not None:
+        if before.state is not state:
+            require_intent_move(before.state, state)
+        connection.execute(
+            update(refund_intents).where(refund_intents.c.id == intent_id).values(values)
+        )
+        return intent_id
+    connection.execute(
+        insert(refund_intents).values(
+            id=intent_id,
+            case_id=case_id,
+            charge_id=charge_id,
+            customer_id=customer_id,
+            cause=cause,
+            livemode=livemode,
+            idempotency_key=f"{KEY_PREFIX}refund:{intent_id}",
+            created_ms=now_ms,
+            **values,
+        )
+    )
+    return intent_id
+
+
+def intent_by_id(connection: Connection, intent_id: str, *, lock: bool = False) -> Intent | None:
+    """One intent, its row locked for this transaction if asked; None when there is none."""
+    query = select(refund_intents).where(refund_intents.c.id == intent_id)
+    row = connection.execute(query.with_for_update() if lock else query).first()
+    return None if row is None else _intent(row)
+
+
+def intents_of_cases(connection: Connection, case_ids: list[int]) -> dict[int, Intent]:
+    """The intents of these cases, by case."""
+    rows = connection.execute(
+        select(refund_intents).where(refund_intents.c.case_id.in_(case_ids))
+    ).all()
+    return {row.case_id: _intent(row) for row in rows}
+
+
+def lease_intent(
+    connection: Connection, intent_id: str, now_ms: int, until_ms: int
+) -> Intent | None:
+    """Take one due intent under a lease; None when it is not due, not open, or somebody else's."""
+    done = connection.execute(
+        update(refund_intents)
+        .where(refund_intents.c.id == intent_id, *_due(now_ms))
+        .values(lease_until_ms=until_ms, fence=refund_intents.c.fence + 1)
+        .returning(refund_intents)
+    ).first()
+    return None if done is None else _intent(done)
+
+
+def due_intents(connection: Connection, now_ms: int, count_max: int) -> list[str]:
+    """The ids of the intents that an effects worker should look at now, longest due first."""
+    return list(
+        connection.execute(
+            select(refund_intents.c.id)
+            .where(*_due(now_ms))
+            .order_by(refund_intents.c.next_attempt_ms)
+            .limit(count_max)
+        ).scalars()
+    )
+
+
+def move_intent(
+    connection: Connection,
+    intent: Intent,
+    state: IntentState,
+    values: Mapping[str, object],
+    now_ms: int,
+) -> bool:
+    """Move an intent if it still stands where `intent` saw it (state and fence); False if not."""
+    if state is not intent.state:
+        require_intent_move(intent.state, state)
+    done = connection.execute(
+        update(refund_intents)
+        .where(
+            refund_intents.c.id == intent.intent_id,
+            refund_intents.c.fence == intent.fence,
+            refund_intents.c.state == intent.state.value,
+        )
+        .values({"changed_ms": now_ms, **values, "state": state.value})
+    )
+    return done.rowcount == 1
+
+
+def release_held(connection: Connection, now_ms: int) -> int:
+    """Make every intent that a brake keeps back due now, after the brake was released."""
+    done = connection.execute(
+        update(refund_intents)
+        .where(refund_intents.c.state == IntentState.RESERVED, refund_intents.c.held.is_not(None))
+        .values(next_attempt_ms=now_ms)
+    )
+    return done.rowcount
+
+
+def _due(now_ms: int) -> tuple[ColumnElement[bool], ...]:
+    open_states = (IntentState.RESERVED, IntentState.SUBMITTED, IntentState.UNKNOWN)
+    return (
+        refund_intents.c.state.in_([state.value for state in open_states]),
+        refund_intents.c.next_attempt_ms <= now_ms,
+        or_(refund_intents.c.lease_until_ms.is_(None), refund_intents.c.lease_until_ms <= now_ms),
+    )
+
+
+def _params(charge_id: str, amount: Money, reason: str, intent_id: str) -> str:
+    return dump_canonical(
+        {
+            "charge": charge_id,
+            "amount": amount.amount_minor,
+            "reason": reason,
+            "metadata": {INTENT_METADATA: intent_id},
+        }
+    )
+
+
+def _intent(row: AnyRow) -> Intent:
+    return Intent(
+        intent_id=row.id,
+        case_id=row.case_id,
+        charge_id=row.charge_id,
+        kept_charge_id=row.kept_charge_id,
+        customer_id=row.customer_id,
+        cause=row.cause,
+        amount=Money(amount_minor=row.amount_minor, currency=row.currency),
+        livemode=row.livemode,
+        params=row.params,
+        idempotency_key=row.idempotency_key,
+        state=IntentState(row.state),
+        held=row.held,
+        note=row.note,
+        refund_id=row.refund_id,
+        attempts=row.attempts,
+        fence=row.fence,
+        next_attempt_ms=row.next_attempt_ms,
+        first_sent_ms=row.first_sent_ms,
+    )

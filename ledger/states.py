@@ -1,0 +1,114 @@
+"""The states of the ledger's rows and the moves between them: one enum each, one table of permitted moves.
+
+The tables' CHECK constraints are built from these enums, so that code, SQL and documentation share
+one source.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class EventState(StrEnum):
+    """Where a stored event stands on its way to a decision."""
+
+    NEW = "new"  # committed and waiting for a worker (or for its next try)
+    CLAIMED = "claimed"  # under a worker's lease
+    DECIDED = "decided"  # projected, judged, and everything that follows from it is written
+    IGNORED = "ignored"  # of a type that nothing here needs; kept
+    PARKED = "parked"  # set aside for a person, with the reason; kept
+
+
+class IntentState(StrEnum):
+    """Where a refund stands between the decision and the customer's money."""
+
+    OBSERVED = "observed"  # decided in observe mode: nothing will be sent
+    RESERVED = "reserved"  # to be sent; nothing has left, or Stripe surely did not act on it
+    SUBMITTED = "submitted"  # handed to Stripe, or about to be: the outcome is not recorded yet
+    UNKNOWN = "unknown"  # the answer was lost or unclear: Stripe is asked before anything else
+    PENDING = "pending"  # Stripe has accepted it; the money is on its way
+    SUCCEEDED = "succeeded"  # Stripe confirmed it
+    REJECTED = "rejected"  # Stripe refused it for good
+    WITHDRAWN = "withdrawn"  # the last check before the call no longer agreed; nothing was sent
+    FAILED = "failed"  # Stripe accepted it and it failed later; a person must act
+
+
+class CaseState(StrEnum):
+    """Where one possible refund stands, from first suspicion to last cent."""
+
+    REVIEW = "review"  # waits for a person
+    REFUNDING = "refunding"  # approved; its intent is under way
+    REFUNDED = "refunded"  # Stripe confirmed the refund
+    CLOSED = "closed"  # ended without a refund by us
+
+
+class LookUpState(StrEnum):
+    """Where a question to Stripe about one object stands."""
+
+    WANTED = "wanted"  # to be asked
+    ANSWERED = "answered"  # asked, and the answer is in the ledger
+    GIVEN_UP = "given_up"  # Stripe could not answer after every try
+
+
+EVENT_MOVES: Mapping[EventState, frozenset[EventState]] = {
+    EventState.NEW: frozenset({EventState.CLAIMED}),
+    EventState.CLAIMED: frozenset(
+        {EventState.NEW, EventState.DECIDED, EventState.IGNORED, EventState.PARKED}
+    ),
+    EventState.DECIDED: frozenset({EventState.NEW}),  # replayed by an operator
+    EventState.IGNORED: frozenset({EventState.NEW}),  # replayed by an operator
+    EventState.PARKED: frozenset({EventState.NEW}),  # replayed by an operator
+}
+
+INTENT_MOVES: Mapping[IntentState, frozenset[IntentState]] = {
+    IntentState.OBSERVED: frozenset({IntentState.RESERVED, IntentState.WITHDRAWN}),
+    IntentState.RESERVED: frozenset(
+        {IntentState.SUBMITTED, IntentState.WITHDRAWN, IntentState.PENDING, IntentState.SUCCEEDED}
+    ),
+    IntentState.SUBMITTED: frozenset(
+        {
+            IntentState.RESERVED,
+            IntentState.UNKNOWN,
+            IntentState.PENDING,
+            IntentState.SUCCEEDED,
+            IntentState.REJECTED,
+            IntentState.FAILED,
+        }
+    ),
+    IntentState.UNKNOWN: frozenset(
+        {
+            IntentState.SUBMITTED,
+            IntentState.PENDING,
+            IntentState.SUCCEEDED,
+            IntentState.REJECTED,
+            IntentState.FAILED,
+        }
+    ),
+    IntentState.PENDING: frozenset({IntentState.SUCCEEDED, IntentState.FAILED}),
+    IntentState.SUCCEEDED: frozenset(
+        {IntentState.FAILED}
+    ),  # up to 30 days later (Stripe: /refunds)
+    IntentState.REJECTED: frozenset(),
+    IntentState.WITHDRAWN: frozenset({IntentState.RESERVED, IntentState.OBSERVED}),
+    IntentState.FAILED: frozenset(),
+}
+
+#: The states in which an intent holds a claim on the charge's money (invariant I4).
+MONEY_HELD = frozenset(
+    {
+        IntentState.RESERVED,
+        IntentState.SUBMITTED,
+        IntentState.UNKNOWN,
+        IntentState.PENDING,
+        IntentState.SUCCEEDED,
+    }
+)
+
+
+class MoveRefused(Exception):
+    """A row was asked to make a move that its table of moves does not permit."""
+
+
+def require_intent_move(before: IntentState, after: IntentState) -> None:
+    """Raise MoveRefused unless an intent may go from `before` to `after`."""
+    if after not in INTENT_MOVES[before]:
+        raise MoveRefused(f"a refund intent cannot go from {before} to {after}")

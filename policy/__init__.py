@@ -1,0 +1,1 @@
+"""The rules: frozen facts in, a Decision out. Standard library only; no clock, network or database."""
