@@ -68,10 +68,19 @@ def set_brake(connection: Connection, brake: Brake, *, origin: str) -> None:
 
 
 def spend_since(
-    connection: Connection, *, since_ms: int, currency: str, customer_id: str | None
+    connection: Connection,
+    *,
+    since_ms: int,
+    currency: str,
+    customer_id: str | None,
+    except_intent: str,
 ) -> Spend:
-    """What left for Stripe since `since_ms` in `currency`: in all, and for one customer."""
+    """What left for Stripe since `since_ms` in `currency`: in all, and for one customer.
+
+    An intent that is about to be sent again (`except_intent`) does not count against itself.
+    """
     sent = (
+        refund_intents.c.id != except_intent,
         refund_intents.c.first_sent_ms >= since_ms,
         refund_intents.c.currency == currency,
         refund_intents.c.state.in_(SPENT),

@@ -67,6 +67,19 @@ def cases_about(connection: Connection, kind: str, charge_ids: Iterable[str]) ->
     return {row.charge_id: _case(row) for row in rows}
 
 
+def cases_keeping(connection: Connection, kind: str, charge_ids: Iterable[str]) -> set[str]:
+    """The charges of undecided or unpaid cases that were judged beside one of these charges."""
+    return set(
+        connection.execute(
+            select(cases.c.charge_id).where(
+                cases.c.kind == kind,
+                cases.c.kept_charge_id.in_(list(charge_ids)),
+                cases.c.state.in_([CaseState.REVIEW.value, CaseState.REFUNDING.value]),
+            )
+        ).scalars()
+    )
+
+
 def case_by_id(connection: Connection, case_id: int) -> Case | None:
     """One case; None when there is none of this id."""
     row = connection.execute(select(cases).where(cases.c.id == case_id)).first()

@@ -42,7 +42,7 @@ def gather_group(
     reach: Reach,
     related: Callable[[Payment, Payment], bool],
 ) -> list[Payment]:
-    """The payment of `charge_id` and all that may be compared with it; empty when it stands alone.
+    """The payment of `charge_id` and all that hangs together with it; empty when nothing is near.
 
     Raises GroupTooLarge past GROUP_PAYMENTS_MAX payments.
     """
@@ -55,18 +55,31 @@ def gather_group(
         if not found and len(fresh) < 2:  # noqa: PLR2004 - the usual case: nothing to compare with
             return []
         if len(found) + len(fresh) > GROUP_PAYMENTS_MAX:
-            raise GroupTooLarge
+            raise GroupTooLarge(f"more than {GROUP_PAYMENTS_MAX} payments are tied to {charge_id}")
         new = payments_from(connection, list(fresh.values()))
         found.update({payment.charge_id: payment for payment in new})
         if not tied:
             tied = {charge_id: found[charge_id]} if charge_id in found else {}
-        frontier = []
-        for candidate in new:
-            others = [one for one in tied.values() if one.charge_id != candidate.charge_id]
-            if candidate.charge_id not in tied and any(related(one, candidate) for one in others):
+        frontier = _tie(found, tied, related)
+    return list(tied.values())
+
+
+def _tie(
+    found: dict[str, Payment],
+    tied: dict[str, Payment],
+    related: Callable[[Payment, Payment], bool],
+) -> list[str]:
+    """Add to `tied` all of `found` that a chain of relations leads to; returns what was added."""
+    added: list[str] = []
+    reached = list(tied.values())
+    while reached:
+        one = reached.pop()
+        for candidate in found.values():
+            if candidate.charge_id not in tied and related(one, candidate):
                 tied[candidate.charge_id] = candidate
-                frontier.append(candidate.charge_id)
-    return list(found.values())
+                added.append(candidate.charge_id)
+                reached.append(candidate)
+    return added
 
 
 def payments_by_charge(connection: Connection, charge_ids: Iterable[str]) -> dict[str, Payment]:
@@ -199,14 +212,19 @@ def _dispute_standings(
             disputes.c.charge_id.in_(charge_ids)
         )
     ).all()
-    standings: dict[str, tuple[DisputeStanding, int]] = {}
+    of_charge: dict[str, list[tuple[DisputeStanding, int]]] = {}
     for row in rows:
-        standing = dispute_standing(row.status)
-        worst, taken = standings.get(row.charge_id, (DisputeStanding.NONE, 0))
-        if standing in (DisputeStanding.OPEN, DisputeStanding.LOST):
-            taken += row.amount_minor
-        standings[row.charge_id] = (max(standing, worst, key=_SEVERITY.index), taken)
-    return standings
+        standing = dispute_standing(row.status), row.amount_minor
+        of_charge.setdefault(row.charge_id, []).append(standing)
+    return {charge_id: worst_dispute(disputed) for charge_id, disputed in of_charge.items()}
+
+
+def worst_dispute(disputed: Sequence[tuple[DisputeStanding, int]]) -> tuple[DisputeStanding, int]:
+    """The worst standing among one charge's disputes, and the minor units that they took together."""
+    standings = [standing for standing, _ in disputed]
+    worst = max(standings, key=_SEVERITY.index, default=DisputeStanding.NONE)
+    taken = (DisputeStanding.OPEN, DisputeStanding.LOST)
+    return worst, sum(amount for standing, amount in disputed if standing in taken)
 
 
 def dispute_standing(status: str) -> DisputeStanding:

@@ -56,16 +56,15 @@ def project(connection: Connection, sighting: Sighting) -> Projection:
     changed = frozenset(name for name, value in sighting.values.items() if known[name] != value)
     if after < before:
         return Projection(placed=Placed.OLDER, changed=frozenset())
-    if after == before and changed:
-        # Until Stripe has answered, both orders of arrival must leave the same row behind.
-        if sighting.event_id > known["seen_event_id"]:
-            _overwrite(connection, sighting.table, row)
-            return Projection(placed=Placed.UNCLEAR, changed=changed)
-        return Projection(placed=Placed.UNCLEAR, changed=frozenset())
-    if after > before:
+    # Until Stripe has answered, every order of arrival must leave the same row behind, the name of
+    # the event included: among sightings that share a place, the largest event id has it.
+    written = (after, sighting.event_id) > (before, known["seen_event_id"])
+    if written:
         _overwrite(connection, sighting.table, row)
-    placed = Placed.NEWER if changed else Placed.SAME
-    return Projection(placed=placed, changed=changed)
+    if not changed:
+        return Projection(placed=Placed.SAME, changed=frozenset())
+    placed = Placed.NEWER if after > before else Placed.UNCLEAR
+    return Projection(placed=placed, changed=changed if written else frozenset())
 
 
 def settle(connection: Connection, sighting: Sighting, asked_of: str | None) -> Projection | None:

@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from ledger.rows import AnyRow
-from ledger.states import IntentState, require_intent_move
+from ledger.states import IntentState, MoveRefused, require_intent_move
 from ledger.tables import refund_intents
 from policy.canonical_json import dump_canonical
 from policy.money import Money
+from runtime.limits import FIRST_RING_GRACE_MS
 
 #: Marks our own calls in `event.request.idempotency_key`, with no look-up needed.
 KEY_PREFIX = "redress:"
 
 #: The key in a refund's metadata that names its intent.
 INTENT_METADATA = "redress_intent"
+
+_NOTHING_LEFT = (IntentState.OBSERVED, IntentState.RESERVED, IntentState.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +73,9 @@ def reserve(
 ) -> str:
     """Write the intent of an approved refund (RESERVED, or OBSERVED in observe mode); returns its id.
 
-    An intent that was withdrawn or only observed before is taken up again with the new decision. The
-    caller has made sure that no other one exists. `reason` is Stripe's own word for the refund.
+    An intent of which nothing has left is taken up again with the new decision, and its fence raised:
+    whoever had read the parameters of the old one can no longer send them. Raises MoveRefused for one
+    that is at Stripe, or may be. `reason` is Stripe's own word for the refund.
     """
     intent_id = intent_id_for(livemode=livemode, charge_id=charge_id, cause=cause)
     values = {
@@ -88,10 +92,14 @@ def reserve(
     }
     before = intent_by_id(connection, intent_id, lock=True)
     if before is not None:
+        if before.state not in _NOTHING_LEFT:
+            raise MoveRefused(f"a refund intent that is {before.state} cannot be decided anew")
         if before.state is not state:
             require_intent_move(before.state, state)
         connection.execute(
-            update(refund_intents).where(refund_intents.c.id == intent_id).values(values)
+            update(refund_intents)
+            .where(refund_intents.c.id == intent_id)
+            .values(**values, fence=refund_intents.c.fence + 1, lease_until_ms=None)
         )
         return intent_id
     connection.execute(
@@ -139,11 +147,17 @@ def lease_intent(
 
 
 def due_intents(connection: Connection, now_ms: int, count_max: int) -> list[str]:
-    """The ids of the intents that an effects worker should look at now, longest due first."""
+    """The ids of the intents that need to be rung for now, longest due first.
+
+    A fresh intent was rung for when it was committed, and gets FIRST_RING_GRACE_MS before the next.
+    """
+    rung_in_vain = or_(
+        refund_intents.c.fence > 0, refund_intents.c.next_attempt_ms <= now_ms - FIRST_RING_GRACE_MS
+    )
     return list(
         connection.execute(
             select(refund_intents.c.id)
-            .where(*_due(now_ms))
+            .where(*_due(now_ms), rung_in_vain)
             .order_by(refund_intents.c.next_attempt_ms)
             .limit(count_max)
         ).scalars()
@@ -172,11 +186,19 @@ def move_intent(
     return done.rowcount == 1
 
 
+def withdraw_unsent(connection: Connection, intent: Intent, note: str, now_ms: int) -> bool:
+    """Withdraw an intent of which nothing has left; False when it is past that, or was withdrawn."""
+    if intent.state not in (IntentState.RESERVED, IntentState.OBSERVED):
+        return False
+    values = {"note": note, "held": None, "next_attempt_ms": None, "lease_until_ms": None}
+    return move_intent(connection, intent, IntentState.WITHDRAWN, values, now_ms)
+
+
 def release_held(connection: Connection, now_ms: int) -> int:
     """Make every intent that a brake keeps back due now, after the brake was released."""
     done = connection.execute(
         update(refund_intents)
-        .where(refund_intents.c.state == IntentState.RESERVED, refund_intents.c.held.is_not(None))
+        .where(refund_intents.c.held.is_not(None), refund_intents.c.next_attempt_ms.is_not(None))
         .values(next_attempt_ms=now_ms)
     )
     return done.rowcount

@@ -87,7 +87,10 @@ INTENT_MOVES: Mapping[IntentState, frozenset[IntentState]] = {
     IntentState.SUCCEEDED: frozenset(
         {IntentState.FAILED}
     ),  # up to 30 days later (Stripe: /refunds)
-    IntentState.REJECTED: frozenset(),
+    # Only by Stripe's own word: a call that was given up may still have been carried out.
+    IntentState.REJECTED: frozenset(
+        {IntentState.PENDING, IntentState.SUCCEEDED, IntentState.FAILED}
+    ),
     IntentState.WITHDRAWN: frozenset({IntentState.RESERVED, IntentState.OBSERVED}),
     IntentState.FAILED: frozenset(),
 }

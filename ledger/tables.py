@@ -105,6 +105,7 @@ cases = Table(
     CheckConstraint(one_of("state", CaseState), name="inv_i2_case_state"),
 )
 Index("ix_cases_charge", cases.c.charge_id)
+Index("ix_cases_kept_charge", cases.c.kept_charge_id)
 Index("ix_cases_state", cases.c.state, cases.c.id)
 
 decisions = Table(

@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("kind", "charge_id", name="inv_i3_one_case_per_charge_and_kind"),
     )
     op.create_index("ix_cases_charge", "cases", ["charge_id"], unique=False)
+    op.create_index("ix_cases_kept_charge", "cases", ["kept_charge_id"], unique=False)
     op.create_index("ix_cases_state", "cases", ["state", "id"], unique=False)
     op.create_table(
         "charges",

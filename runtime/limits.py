@@ -1,0 +1,224 @@
+"""Every number that bounds something, with the argument for it.
+
+Units are last in the name: bytes, chars, seconds, ms. A section per package; a number lives here
+even when one module alone reads it, so that operators find all of them on one page.
+"""
+
+from typing import Final
+
+# --- webhooks: what the machines' door accepts ----------------------------------------------
+
+# Stripe's largest recorded events stay under 256 KiB (invoices with hundreds of lines); four times
+# that leaves room, and 32 requests of this size at once still fit the memory aim of 80 MB a process.
+BODY_BYTES_MAX: Final = 1024 * 1024
+
+# Stripe's deepest object (an expanded subscription schedule) nests under 20 levels. Python's and
+# orjson's recursion limits are far above 64, so depth is refused by us before either trips.
+JSON_DEPTH_MAX: Final = 64
+
+# Stripe's own tolerance for the signed timestamp. We apply it to both sides of now, because a
+# timestamp from the future would stay replayable for as long as it is ahead.
+SIGNATURE_AGE_SECONDS_MAX: Final = 300
+
+# A header holds one signature per live secret (at most two while one is rotated) and a test scheme;
+# each costs an HMAC comparison per configured secret, so a header of thousands is refused unread.
+SIGNATURES_MAX: Final = 16
+
+# Sixteen v1 signatures of 64 hex digits with their prefixes are under 1.2 KB.
+SIGNATURE_HEADER_CHARS_MAX: Final = 2048
+
+# Stripe's signing secrets are 38 chars; a shorter one than this is a typing error or a placeholder,
+# and an empty one would let anybody sign events.
+WEBHOOK_SECRET_CHARS_MIN: Final = 16
+
+# Stripe allows 255 chars for an object's id; a longer one is no event of Stripe's.
+EVENT_ID_CHARS_MAX: Final = 255
+
+# How long a body may take to arrive. Stripe sends a few kilobytes at once; a client that drips bytes
+# holds a connection, and a place among the large bodies, no longer than this.
+BODY_SECONDS_MAX: Final = 10
+
+# A body that grows beyond this needs one of LARGE_BODIES_MAX places to be read on. Events are 1 to
+# 8 KB as a rule, so honest traffic hardly ever waits for a place.
+SMALL_BODY_BYTES_MAX: Final = 16 * 1024
+
+# Larger bodies held in memory at once, at BODY_BYTES_MAX each; further ones are left unread in their
+# sockets until a place is free. Keeps the growth under hostile bodies below 16 MiB (F15).
+LARGE_BODIES_MAX: Final = 8
+
+# Connections served at once. An idle or dripping one costs about 20 KB, so 4,096 of them cost 80 MB;
+# further ones wait in the kernel's backlog.
+CONNECTIONS_MAX: Final = 4_096
+CONNECTIONS_WAITING_MAX: Final = 1_024
+
+# All headers of a request; Stripe's are under 2 KB. A longer head is answered 431 by the server.
+HEADER_BYTES_MAX: Final = 32 * 1024
+
+# How long the headers of a request may take, and how long a connection may idle between requests.
+HEADER_SECONDS_MAX: Final = 15
+
+# Threads for what is not a delivery (health, the product API): each may wait for the database.
+FLASK_THREADS: Final = 4
+
+# Events that wait for the writer at most; a full queue is answered 503 at once. At 3,500 commits a
+# second it is emptied in a third of one, and at 4 KB an event it holds 4 MB.
+COMMIT_QUEUE_ROWS_MAX: Final = 1_024
+
+# Rows in one commit: beyond this a row costs the same (27 µs, measured) and the first waits longer.
+COMMIT_BATCH_ROWS_MAX: Final = 128
+
+# How long a stopping server waits for the requests under way: longer than a body or a commit may
+# take, shorter than the 30 s after which supervisors kill.
+STOP_SECONDS_MAX: Final = 15
+
+# Refused deliveries are told once per this long, reason and process, with their count: somebody who
+# floods the door must not flood the log.
+REFUSAL_LOG_SECONDS: Final = 10
+
+# An answer to /health/ready stands for this long, so that asking often costs no write locks.
+READY_SECONDS: Final = 1
+
+# What a refused sender is told to wait when the store cannot take an event. Stripe keeps its own
+# schedule; proxies and our sandbox obey this.
+RETRY_AFTER_SECONDS: Final = 5
+
+# --- ledger: rows, leases ------------------------------------------------------------------
+
+# How long a worker owns an event. Draining makes no call to Stripe and stops after
+# DRAIN_SECONDS_MAX, so three times that is ample; stranded work must be back within 60 s of a kill
+# (lease + sweep < 30 s), which a longer lease would break.
+LEASE_MS: Final = 15_000
+
+# How long a worker owns an intent, renewed when it submits: one call of at most 3 s + 20 s and
+# slack for its commit. Lease + sweep stay under the 60 s promise. Should a slow worker outlive its
+# lease, the fence keeps it from submitting, and Stripe's key keeps two callers to one refund.
+EFFECT_LEASE_MS: Final = 30_000
+
+# A handler that fails this often will not succeed by being asked again; the event is parked for a
+# person (invariant I13).
+EVENT_ATTEMPTS_MAX: Final = 12
+
+# An event that was being worked on when the process died this often is taken for the killer and
+# parked, so that the queue moves on (F14).
+POISON_KILLS_MAX: Final = 3
+
+# Rows that one pass of the sweeper, or one page of a listing, may touch (invariant I13).
+SWEEP_ROWS_MAX: Final = 500
+
+# How long a statement waits for SQLite's write lock before the receiver answers 503: under
+# Stripe's patience (tens of seconds), above the longest batch commit seen (tenths of a second).
+STORE_WAIT_SECONDS_MAX: Final = 5
+
+# How long one statement waits for a lock of the database before it fails and is tried again later:
+# under a lease, so that a worker still owns what it works on when it gets the lock.
+DATABASE_LOCK_MS_MAX: Final = 5_000
+
+# No statement of ours takes this long on a million rows; one that does is a lost connection.
+DATABASE_STATEMENT_MS_MAX: Final = 15_000
+
+# A fresh intent's own wake-up is left this long to arrive before the sweeper rings for it again;
+# twice the sweeper's pulse, so that a busy queue is not filled with second bells.
+FIRST_RING_GRACE_MS: Final = 10_000
+
+# Payments compared at once. More than this around one charge is no shop's customer but a test card
+# or an attack, and goes to a person.
+GROUP_PAYMENTS_MAX: Final = 200
+
+# --- workers: draining, calling Stripe, sweeping -------------------------------------------
+
+# Events claimed at once: large enough to amortise the commit (0.2 ms), small enough that a batch
+# ends well inside its lease at 1 s of CPU per poison event.
+DRAIN_BATCH_ROWS: Final = 200
+
+# Events judged in one transaction: the commit's 0.2 ms is spread thin, and the receiver, which
+# waits for the same write lock on SQLite, gets its turn every few tens of milliseconds.
+DRAIN_GROUP_ROWS: Final = 25
+
+# A drain job hands over to a fresh one after this long, so that a worker asked to stop does so soon.
+DRAIN_SECONDS_MAX: Final = 5
+
+# Stripe answers connections in tens of milliseconds; 3 s covers two lost SYN packets.
+STRIPE_CONNECT_SECONDS_MAX: Final = 3
+
+# Refunds answer in 1 to 3 s; after 20 s the outcome is treated as unknown and looked up. The SDK's
+# default of 80 s would outlast the lease.
+STRIPE_READ_SECONDS_MAX: Final = 20
+
+# Stripe forgets an idempotency key after 24 h at the earliest; past this age a key is never sent
+# again blind, which leaves four hours for clocks that disagree and calls that stall.
+IDEMPOTENCY_KEY_AGE_SECONDS_MAX: Final = 20 * 3600
+
+# The sweeper's pulse. Stranded work is found within lease + this.
+SWEEP_SECONDS: Final = 5
+
+# How often missed events are asked for; Stripe's own first retries come within minutes, so asking
+# more often finds nothing.
+BACKFILL_SECONDS: Final = 300
+
+# Stripe keeps events in its list for 30 days; asking further back returns nothing.
+BACKFILL_DAYS_MAX: Final = 30
+
+# --- runtime: wake-ups, logs, the embedded server ------------------------------------------
+
+# How long one wake-up stands for all that follow it, at most. It is cleared by the drain job itself,
+# so this matters only if that job is lost: then the next delivery after 5 s rings again.
+DRAIN_FLAG_SECONDS: Final = 5
+
+# RQ kills a drain job after this: six times the time at which it stops by itself.
+DRAIN_JOB_SECONDS_MAX: Final = 30
+
+# RQ kills an effect's job after this: two calls of 23 s and slack, and no longer than the lease, so
+# that no job outlives its claim by more than a moment.
+EFFECT_JOB_SECONDS_MAX: Final = 50
+
+# A finished job stays readable for a minute; it holds 5 KB of Redis until then, and 0 is slower.
+JOB_RESULT_SECONDS: Final = 60
+
+# A failed job stays readable for three days (a long weekend); RQ's own default is a year.
+JOB_FAILURE_SECONDS: Final = 3 * 24 * 3600
+
+# An idle RQ worker wakes this often; by default it sleeps 405 s and its maintenance with it.
+RQ_WORKER_SECONDS: Final = 30
+
+# How often a worker looks for abandoned jobs of its queue; by default every ten minutes.
+RQ_MAINTENANCE_SECONDS: Final = 15
+
+# Wake-ups waiting in one queue. Rows keep the work, so more than this only fills Redis (at 0.5 KB
+# each, 5 MB) while the workers are away; the sweeper rings again later.
+QUEUE_JOBS_MAX: Final = 10_000
+
+# Redis answers in under a millisecond here; a request must not wait longer than this for the bell.
+REDIS_CONNECT_SECONDS_MAX: Final = 1
+REDIS_REPLY_SECONDS_MAX: Final = 2
+
+# After Redis failed, the bell is left alone this long: every accepted request would otherwise wait
+# for the timeout above. The sweeper covers the gap.
+REDIS_PAUSE_SECONDS: Final = 1
+
+# An outage of Redis is told once per this long and process, not once per request.
+REDIS_WARNING_SECONDS: Final = 30
+
+# Connections that have been idle this long are tried with a PING before use.
+REDIS_HEALTH_SECONDS: Final = 30
+
+# Log records waiting for a blocked stdout. At 1 KB each, 10 MB; later ones are dropped and counted,
+# because a request must never wait for its log line (F19).
+LOG_QUEUE_RECORDS_MAX: Final = 10_000
+
+# A single log line; longer strings in it are cut, so that one hostile message cannot fill the sink.
+LOG_STRING_CHARS_MAX: Final = 4_000
+
+# At exit the writer gets this long to empty its queue into a slow sink.
+LOG_FLUSH_SECONDS_MAX: Final = 2
+
+# macOS allows 103 bytes for a unix socket's path, Linux 107; the shorter one less a little.
+SOCKET_PATH_BYTES_MAX: Final = 100
+
+# The embedded server is ready in 0.1 s; reading a large append-only file back may take seconds.
+REDIS_START_SECONDS_MAX: Final = 30
+
+# A server whose parent was killed stops by itself in about 0.1 s; a new copy waits this long for it.
+REDIS_HANDOVER_SECONDS_MAX: Final = 2
+
+# It writes its last second of appends when asked to stop, measured under 0.1 s; then it is killed.
+REDIS_STOP_SECONDS_MAX: Final = 10

@@ -1,0 +1,24 @@
+"""What every job works with: handed in as one argument, so that tests and the simulator bring their own."""
+
+from dataclasses import dataclass, field
+
+from ledger.engine import Store
+from runtime.clock import Clock
+from runtime.queues import Wakeups
+from runtime.settings import Settings
+from workers.crash_points import CrashPoints, NoCrash
+from workers.gateway import Gateway
+from workers.terms_book import TermsBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerContext:
+    """The store, the clock, Stripe, the bell, and the rules of one process."""
+
+    settings: Settings
+    store: Store
+    clock: Clock
+    gateway: Gateway
+    wakeups: Wakeups
+    terms: TermsBook = field(default_factory=TermsBook)
+    crash: CrashPoints = field(default_factory=NoCrash)

@@ -1,0 +1,43 @@
+"""Names the boundaries between steps, so that a test can end the process exactly there.
+
+In production `reach` does nothing. The names are the processor's steps in their order.
+"""
+
+from typing import Protocol
+
+
+class CrashPoints(Protocol):
+    """Told of each boundary that is reached."""
+
+    def reach(self, name: str) -> None:
+        """The step called `name` is complete; the next has not begun."""
+
+
+class NoCrash:
+    """What every real process uses."""
+
+    def reach(self, name: str) -> None:
+        """Do nothing."""
+
+
+DRAIN_CLAIMED = "drain.claimed"
+DRAIN_JUDGED = "drain.judged"
+DRAIN_COMMITTED = "drain.committed"
+DRAIN_WOKEN = "drain.woken"
+EFFECT_LEASED = "effect.leased"
+EFFECT_CHECKED = "effect.checked"
+EFFECT_SUBMITTED = "effect.submitted"
+EFFECT_CALLED = "effect.called"
+EFFECT_RECORDED = "effect.recorded"
+
+EVERY_POINT = (
+    DRAIN_CLAIMED,
+    DRAIN_JUDGED,
+    DRAIN_COMMITTED,
+    DRAIN_WOKEN,
+    EFFECT_LEASED,
+    EFFECT_CHECKED,
+    EFFECT_SUBMITTED,
+    EFFECT_CALLED,
+    EFFECT_RECORDED,
+)

@@ -1,0 +1,141 @@
+"""Works through the inbox: claims what is new in batches, judges it, commits in small groups.
+
+A savepoint around each event lets a bad one fail alone; a group's transaction is short, so that other
+writers are not kept waiting. Nothing here talks to Stripe: what must is left as a row and rung for.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from ledger.events import ClaimedEvent
+from ledger.inbox import claim_events, release_event, settle_events, still_mine
+from ledger.look_ups import due_look_ups
+from ledger.states import EventState
+from runtime.limits import DRAIN_BATCH_ROWS, DRAIN_GROUP_ROWS, DRAIN_SECONDS_MAX, SWEEP_ROWS_MAX
+from runtime.queues import LOOK_UP_JOB, SEND_REFUND_JOB
+from workers import crash_points
+from workers.context import WorkerContext
+from workers.handlers import handle
+from workers.judge import judge_charges
+from workers.rendered_fields import UnreadableRendering
+from workers.retries import Trouble, exhausted, next_try_ms
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Group:
+    """What one group's transaction has come to so far."""
+
+    settled: list[tuple[ClaimedEvent, EventState, str | None]] = field(default_factory=list)
+    intents: set[str] = field(default_factory=set)
+    look_ups: bool = False
+
+
+def drain_events(context: WorkerContext) -> int:
+    """Work until nothing new can be claimed or the time is up; returns how many events it settled."""
+    # Cleared before the first look: an event committed after it rings a bell of its own.
+    context.wakeups.clear_events_flag()
+    ends = context.clock.monotonic() + DRAIN_SECONDS_MAX
+    settled = 0
+    while True:
+        with context.store.write() as connection:
+            claimed = claim_events(connection, context.clock.now_ms(), DRAIN_BATCH_ROWS)
+        if not claimed:
+            return settled
+        context.crash.reach(crash_points.DRAIN_CLAIMED)
+        for group in _chunks(claimed, DRAIN_GROUP_ROWS):
+            settled += _work_group(context, group)
+        if context.clock.monotonic() >= ends:
+            context.wakeups.wake_events()
+            return settled
+
+
+def _work_group(context: WorkerContext, claimed: Sequence[ClaimedEvent]) -> int:
+    """Judge and commit one group; on a fault of the database all of it is tried again later."""
+    group = _Group()
+    try:
+        with context.store.write() as connection:
+            mine = still_mine(connection, claimed, context.clock.now_ms())
+            for event in claimed:
+                if event.row_id in mine:
+                    _work_event(context, connection, event, group)
+            settle_events(connection, group.settled, context.clock.now_ms())
+            context.crash.reach(crash_points.DRAIN_JUDGED)
+    except DBAPIError as error:
+        _log.warning("a group of events failed and is tried again: %s", type(error).__name__)
+        _release(context, claimed, f"database: {type(error).__name__}")
+        return 0
+    context.crash.reach(crash_points.DRAIN_COMMITTED)
+    _wake_effects(context, group)
+    context.crash.reach(crash_points.DRAIN_WOKEN)
+    return len(group.settled)
+
+
+def _work_event(
+    context: WorkerContext, connection: Connection, event: ClaimedEvent, group: _Group
+) -> None:
+    """Handle and judge one event inside a savepoint, and note what became of it."""
+    try:
+        with connection.begin_nested():
+            handled = handle(context, connection, event)
+            judged = judge_charges(context, connection, handled.charge_ids, event.row_id)
+    except UnreadableRendering as unreadable:
+        group.settled.append((event, EventState.PARKED, str(unreadable)))
+    except (OperationalError, InterfaceError):
+        raise  # the transaction is broken, not the event
+    except Exception as error:  # noqa: BLE001 - a defect in a handler must not stop its neighbours
+        _log.exception("event failed", extra={"event_id": event.event_id})
+        _fail(context, connection, event, group, type(error).__name__)
+    else:
+        group.settled.append((event, EventState.DECIDED, handled.note))
+        group.intents |= judged.intents
+        group.look_ups |= judged.look_ups or handled.look_up
+
+
+def _fail(
+    context: WorkerContext,
+    connection: Connection,
+    event: ClaimedEvent,
+    group: _Group,
+    error_name: str,
+) -> None:
+    note = f"failed {event.attempts} times: {error_name}"
+    if exhausted(event.attempts):
+        group.settled.append((event, EventState.PARKED, note))
+        return
+    release_event(connection, event, _later(context, event), note)
+
+
+def _release(context: WorkerContext, claimed: Sequence[ClaimedEvent], note: str) -> None:
+    try:
+        with context.store.write() as connection:
+            for event in claimed:
+                release_event(connection, event, _later(context, event), note)
+    except DBAPIError:
+        # The database is away altogether; the leases run out and the sweeper takes the rows back.
+        _log.warning("a group of events waits for its lease to run out")
+
+
+def _later(context: WorkerContext, event: ClaimedEvent) -> int:
+    now_ms = context.clock.now_ms()
+    return next_try_ms(Trouble.EVENT_FAILED, event.event_id, event.attempts, now_ms)
+
+
+def _wake_effects(context: WorkerContext, group: _Group) -> None:
+    for intent_id in sorted(group.intents):
+        context.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
+    if group.look_ups:
+        with context.store.read() as connection:
+            due = due_look_ups(connection, context.clock.now_ms(), SWEEP_ROWS_MAX)
+        for row_id in due:
+            context.wakeups.wake_effect(LOOK_UP_JOB, row_id)
+
+
+def _chunks(claimed: Sequence[ClaimedEvent], size: int) -> Iterator[Sequence[ClaimedEvent]]:
+    for start in range(0, len(claimed), size):
+        yield claimed[start : start + size]

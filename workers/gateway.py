@@ -1,0 +1,155 @@
+"""Our only door to Stripe: the few calls that the processor makes, as plain JSON objects.
+
+Time-outs are short (3 s to connect, 20 s to answer) and the SDK never retries: the ledger's schedule
+is the only one. Every error becomes one of three (`gateway_errors.py`). Telemetry is off.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import stripe
+from stripe import StripeClient, StripeError
+
+from runtime.limits import STRIPE_CONNECT_SECONDS_MAX, STRIPE_READ_SECONDS_MAX
+from runtime.settings import Settings
+from workers.gateway_errors import GatewayError, Rejected, Throttled, Unknown
+
+Rendered = dict[str, Any]
+
+#: Stripe's page size limit; one charge has far fewer refunds or disputes.
+_PAGE = 100
+
+
+class Gateway(Protocol):
+    """The calls that the processor makes. All raise GatewayError; reads may be repeated freely."""
+
+    def charge(self, charge_id: str) -> Rendered:
+        """One charge as Stripe sees it now."""
+
+    def refunds_of(self, charge_id: str) -> list[Rendered]:
+        """Every refund of one charge, whoever made it."""
+
+    def disputes_of(self, charge_id: str) -> list[Rendered]:
+        """Every dispute of one charge."""
+
+    def invoice_payments_of(self, payment_intent_id: str) -> list[Rendered]:
+        """The invoice payments that a PaymentIntent made, their invoices expanded."""
+
+    def stripe_object(self, object_type: str, object_id: str) -> Rendered:
+        """One object of a type named as in its `object` field."""
+
+    def create_refund(self, params: str, idempotency_key: str) -> Rendered:
+        """Create the refund of these exact parameters (a JSON text) under this key."""
+
+
+class StripeGateway:
+    """The gateway to Stripe itself, or to a stand-in at `settings.stripe_api_base`."""
+
+    def __init__(self, settings: Settings, http_client: stripe.HTTPClient | None = None) -> None:
+        """`http_client` carries the SDK's requests; by default over HTTP with our time-outs."""
+        if settings.stripe_api_key is None:
+            raise ValueError("STRIPE_API_KEY is not set, so there is no Stripe to call")
+        stripe.enable_telemetry = False
+        base = settings.stripe_api_base
+        self._client = StripeClient(
+            settings.stripe_api_key.get_secret_value(),
+            http_client=http_client
+            or stripe.RequestsClient(timeout=(STRIPE_CONNECT_SECONDS_MAX, STRIPE_READ_SECONDS_MAX)),
+            max_network_retries=0,
+            base_addresses={"api": base} if base else None,
+        )
+        v1 = self._client.v1
+        self._retrieve: Mapping[str, Callable[[str], Any]] = {
+            "charge": v1.charges.retrieve,
+            "customer": v1.customers.retrieve,
+            "dispute": v1.disputes.retrieve,
+            "invoice": v1.invoices.retrieve,
+            "invoice_payment": v1.invoice_payments.retrieve,
+            "payment_intent": v1.payment_intents.retrieve,
+            "radar.early_fraud_warning": v1.radar.early_fraud_warnings.retrieve,
+            "refund": v1.refunds.retrieve,
+            "review": v1.reviews.retrieve,
+            "subscription": v1.subscriptions.retrieve,
+            "subscription_schedule": v1.subscription_schedules.retrieve,
+        }
+
+    def charge(self, charge_id: str) -> Rendered:
+        """One charge as Stripe sees it now."""
+        return self.stripe_object("charge", charge_id)
+
+    def refunds_of(self, charge_id: str) -> list[Rendered]:
+        """Every refund of one charge, whoever made it."""
+        query: Any = {"charge": charge_id, "limit": _PAGE}
+        return _every(_asked(lambda: self._client.v1.refunds.list(query)))
+
+    def disputes_of(self, charge_id: str) -> list[Rendered]:
+        """Every dispute of one charge."""
+        query: Any = {"charge": charge_id, "limit": _PAGE}
+        return _every(_asked(lambda: self._client.v1.disputes.list(query)))
+
+    def invoice_payments_of(self, payment_intent_id: str) -> list[Rendered]:
+        """The invoice payments that a PaymentIntent made, their invoices expanded."""
+        query: Any = {
+            "payment": {"type": "payment_intent", "payment_intent": payment_intent_id},
+            "expand": ["data.invoice"],
+            "limit": _PAGE,
+        }
+        return _every(_asked(lambda: self._client.v1.invoice_payments.list(query)))
+
+    def stripe_object(self, object_type: str, object_id: str) -> Rendered:
+        """One object of a type named as in its `object` field."""
+        retrieve = self._retrieve[object_type]
+        return _rendered(_asked(lambda: retrieve(object_id)))
+
+    def create_refund(self, params: str, idempotency_key: str) -> Rendered:
+        """Create the refund of these exact parameters (a JSON text) under this key."""
+        given: Any = json.loads(params)
+        options: Any = {"idempotency_key": idempotency_key}
+        return _rendered(_asked(lambda: self._client.v1.refunds.create(given, options)))
+
+
+def _asked(call: Callable[[], Any]) -> Any:
+    """The SDK's result, or its error as one of ours; never with the SDK's text, which may hold data."""
+    try:
+        return call()
+    except StripeError as error:
+        raise sort_error(error) from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # The SDK choked on an answer that is no JSON object of Stripe's: it says nothing either way.
+        raise Unknown("unreadable_answer") from None
+
+
+def sort_error(error: StripeError) -> GatewayError:
+    """Which of the three an SDK error is. Source: stripe-python 16.1 and Stripe's error pages."""
+    code = _code(error)
+    if isinstance(error, stripe.RateLimitError) or code in ("rate_limit", "lock_timeout"):
+        return Throttled(code)
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        # Nothing was executed and only the key is wrong: the refund waits until that is mended.
+        return Throttled(code)
+    if isinstance(error, stripe.InvalidRequestError | stripe.CardError | stripe.IdempotencyError):
+        return Rejected(code)
+    return Unknown(code)
+
+
+def _code(error: StripeError) -> str:
+    """Stripe's code; the SDK fills `error.code` for some classes only."""
+    inner = getattr(error, "error", None)
+    code = error.code or getattr(inner, "code", None) or getattr(inner, "type", None)
+    return str(code or type(error).__name__)
+
+
+def _rendered(found: Any) -> Rendered:
+    rendered = found.to_dict(for_json=True)
+    if not isinstance(rendered, dict):
+        raise Unknown("unreadable_answer")
+    return rendered
+
+
+def _every(page: Any) -> list[Rendered]:
+    found = [_rendered(one) for one in page.data]
+    if page.has_more:
+        # More than a page of refunds on one charge: we do not see all of them, so we do not know.
+        raise Unknown("more_than_one_page")
+    return found

@@ -1,0 +1,177 @@
+"""What each type of event means: which object it shows, and which charges are judged because of it.
+
+A handler writes the object's newest state and names the charges whose judgement may change. It calls
+nothing outside the database, and what it does twice is the same as once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import Connection, select
+
+from ledger.events import ClaimedEvent
+from ledger.look_ups import want_look_up
+from ledger.projections import Placed, Projection, Sighting, project
+from ledger.stripe_tables import charges, invoice_payments, invoices
+from policy.plan_changes import ItemChange
+from workers.context import WorkerContext
+from workers.item_changes import seen_change
+from workers.outcomes import record_refund, refund_seen
+from workers.rendered_fields import RenderedFields, UnreadableRendering
+from workers.stripe_objects import Seen, read_object
+
+#: Releases whose renderings are read here; a later, unknown one may mean other things by old names.
+READABLE_RELEASES = frozenset({"acacia", "basil", "clover", "dahlia", "endive"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handled:
+    """What an event came to: a note for people, and the charges to be judged now."""
+
+    note: str
+    charge_ids: tuple[str, ...] = ()
+    look_up: bool = False
+
+
+def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) -> Handled:
+    """Project one event's object. UnreadableRendering says why the event must be parked."""
+    _require_readable_release(event.api_version)
+    body = orjson.loads(event.payload)
+    data = RenderedFields(body, "event").part("data")
+    rendered = body["data"].get("object")
+    if event.type == "customer.deleted":
+        rendered = {**rendered, "deleted": True}
+    seen = Seen(
+        account=event.account,
+        livemode=event.livemode,
+        created=event.created,
+        event_id=event.event_id,
+    )
+    sighting = read_object(rendered, seen, context.terms.newest.duplicates)
+    projection = project(connection, sighting)
+    unclear = projection.placed is Placed.UNCLEAR
+    if unclear:
+        _ask_stripe(context, connection, sighting, rendered)
+    found = _note_of(event, data, rendered) or f"{projection.placed}"
+    if sighting.table.name == "refunds":
+        found = record_refund(connection, refund_seen(rendered), context.clock.now_ms())
+    return Handled(
+        note=found,
+        charge_ids=tuple(touched_charges(connection, sighting, projection)),
+        look_up=unclear,
+    )
+
+
+def touched_charges(
+    connection: Connection, sighting: Sighting, projection: Projection
+) -> list[str]:
+    """The charges whose judgement may differ, now that an object reads differently."""
+    found = _TOUCHED.get(sighting.table.name)
+    if found is None or not projection.changed & found.columns:
+        return []
+    return found.charge_ids(connection, sighting)
+
+
+def charges_of_payment_intent(connection: Connection, payment_intent_id: object) -> list[str]:
+    """The known charges of one PaymentIntent."""
+    query = select(charges.c.charge_id).where(charges.c.payment_intent_id == payment_intent_id)
+    return list(connection.execute(query).scalars())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Touched:
+    """Which columns of a projection matter to the judges, and to which charges."""
+
+    columns: frozenset[str]
+    charge_ids: Callable[[Connection, Sighting], list[str]]
+
+
+def _itself(_connection: Connection, sighting: Sighting) -> list[str]:
+    return [sighting.key]
+
+
+def _its_charge(_connection: Connection, sighting: Sighting) -> list[str]:
+    return [str(sighting.values["charge_id"])]
+
+
+def _paid_by(connection: Connection, sighting: Sighting) -> list[str]:
+    return charges_of_payment_intent(connection, sighting.values["payment_intent_id"])
+
+
+def _of_invoice(connection: Connection, sighting: Sighting) -> list[str]:
+    query = (
+        select(charges.c.charge_id)
+        .join(
+            invoice_payments,
+            invoice_payments.c.payment_intent_id == charges.c.payment_intent_id,
+        )
+        .where(invoice_payments.c.invoice_id == sighting.key)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def _first_of_subscription(connection: Connection, sighting: Sighting) -> list[str]:
+    query = (
+        select(charges.c.charge_id)
+        .join(
+            invoice_payments,
+            invoice_payments.c.payment_intent_id == charges.c.payment_intent_id,
+        )
+        .join(invoices, invoices.c.invoice_id == invoice_payments.c.invoice_id)
+        .where(
+            invoices.c.subscription_id == sighting.key,
+            invoices.c.billing_reason == "subscription_create",
+        )
+    )
+    return list(connection.execute(query).scalars())
+
+
+_TOUCHED: Mapping[str, _Touched] = {
+    "charges": _Touched(
+        columns=frozenset({"status", "captured_minor", "refunded_minor", "customer_id"}),
+        charge_ids=_itself,
+    ),
+    "disputes": _Touched(columns=frozenset({"status", "amount_minor"}), charge_ids=_its_charge),
+    "invoice_payments": _Touched(
+        columns=frozenset({"invoice_id", "payment_intent_id"}), charge_ids=_paid_by
+    ),
+    "invoices": _Touched(
+        columns=frozenset({"amount_due_minor", "billing_reason", "subscription_id", "price_ids"}),
+        charge_ids=_of_invoice,
+    ),
+    "subscriptions": _Touched(
+        columns=frozenset({"status", "ended_at", "created"}), charge_ids=_first_of_subscription
+    ),
+}
+
+
+def _require_readable_release(api_version: str | None) -> None:
+    """Dated versions from before releases had names are tried: what they lack is named when read."""
+    _, _, release = (api_version or "").partition(".")
+    if release and release.split(".")[0] not in READABLE_RELEASES:
+        raise UnreadableRendering(
+            f"the event is rendered in {api_version}, which this version does not know yet;"
+            " update redress, then replay the event"
+        )
+
+
+def _ask_stripe(
+    context: WorkerContext, connection: Connection, sighting: Sighting, rendered: object
+) -> None:
+    object_type = RenderedFields(rendered, "data.object").text("object")
+    reason = "two events of one second differ"
+    want_look_up(connection, object_type, sighting.key, reason, context.clock.now_ms())
+
+
+def _note_of(event: ClaimedEvent, data: RenderedFields, rendered: object) -> str | None:
+    """What a person should read beside the event; None for the usual."""
+    if event.type != "customer.subscription.updated":
+        return None
+    change = seen_change(data.part("previous_attributes"), RenderedFields(rendered, "subscription"))
+    notes = {
+        ItemChange.PLAN: "the plan changed",
+        ItemChange.QUANTITY: "the quantity changed",
+        ItemChange.RENEWAL: "renewed: the period moved, the plan did not change",
+    }
+    return notes.get(change)

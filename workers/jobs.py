@@ -1,0 +1,38 @@
+"""The functions that RQ may call, by their stable names (`runtime.queues`): rows in Redis outlive a deploy.
+
+A job's only argument is a row id. What it needs besides is the process's own context, set once before
+the first job.
+"""
+
+from workers import drain, effects
+from workers import look_up as questions
+from workers.context import WorkerContext
+
+_context: WorkerContext | None = None
+
+
+def use_context(context: WorkerContext) -> None:
+    """Set what this process's jobs work with; forked work horses inherit it."""
+    global _context  # noqa: PLW0603 - RQ calls plain functions, so the process has one context
+    _context = context
+
+
+def drain_events() -> None:
+    """Work through what is new in the inbox."""
+    drain.drain_events(_own_context())
+
+
+def send_refund(intent_id: str) -> None:
+    """Do the next step of one refund intent."""
+    effects.send_refund(_own_context(), intent_id)
+
+
+def look_up(row_id: int) -> None:
+    """Ask Stripe one question."""
+    questions.look_up(_own_context(), row_id)
+
+
+def _own_context() -> WorkerContext:
+    if _context is None:
+        raise RuntimeError("this process runs jobs without a context: start it by `redress worker`")
+    return _context

@@ -1,0 +1,245 @@
+"""Judges charges: gathers the payments to compare, asks the policy, writes what follows from it.
+
+Everything happens in the caller's transaction: the case, the decision and the refund intent are
+committed together with the event that led to them, or not at all.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from ledger.cases import DUPLICATE_CHARGE, Case, cases_about, cases_keeping, move_case, open_case
+from ledger.decisions import append_decision, last_decision
+from ledger.engine import lock_names
+from ledger.look_ups import want_look_up
+from ledger.payment_facts import INVOICES_OF_PAYMENT_INTENT, GroupTooLarge, gather_group
+from ledger.refund_intents import Intent, intents_of_cases, reserve, withdraw_unsent
+from ledger.states import CaseState, IntentState
+from policy.decision import Decision, Verdict
+from policy.duplicate_charges import Finding, decide_cleared, decide_duplicate, find_duplicates
+from policy.money import Money
+from policy.payments import Payment
+from runtime.setting_values import Mode
+from workers.context import WorkerContext
+from workers.terms_book import TermsBook
+
+#: Stripe's own word for why (`fraudulent` would feed Radar's lists: never for a duplicate charge).
+STRIPE_REASON = "duplicate"
+
+#: An intent in one of these has moved money, may have, or was refused: judging cannot change it.
+_BEYOND_JUDGEMENT = frozenset(
+    {
+        IntentState.SUBMITTED,
+        IntentState.UNKNOWN,
+        IntentState.PENDING,
+        IntentState.SUCCEEDED,
+        IntentState.REJECTED,
+        IntentState.FAILED,
+    }
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Judged:
+    """What judging led to: the intents to be sent, whether Stripe must be asked, decisions written."""
+
+    intents: set[str] = field(default_factory=set)
+    look_ups: bool = False
+    decisions: int = 0
+
+
+def judge_charges(
+    context: WorkerContext,
+    connection: Connection,
+    charge_ids: Iterable[str],
+    event_row_id: int | None,
+) -> Judged:
+    """Judge each charge with all that hangs together with it. Rows known to be alone cost one query."""
+    bench = _Bench(context=context, connection=connection, event_row_id=event_row_id)
+    waiting = sorted(set(charge_ids))
+    seen: set[str] = set()
+    while waiting:
+        charge_id = waiting.pop(0)
+        if charge_id not in seen:
+            members = {charge_id, *bench.judge_group_of(charge_id)}
+            seen |= members
+            # A payment that was tied to one of these and no longer is must be cleared as well.
+            if len(members) > 1 or bench.judged.decisions:
+                waiting += sorted(cases_keeping(connection, DUPLICATE_CHARGE, members) - seen)
+    return bench.judged
+
+
+def find_in_group(
+    terms: TermsBook, payments: list[Payment]
+) -> list[tuple[Payment, Finding | None]]:
+    """Each payment with what the terms in force at its purchase find about it."""
+    found: dict[str, dict[str, Finding]] = {}
+    judged = []
+    for payment in payments:
+        in_force = terms.in_force(payment.created)
+        if in_force.version not in found:
+            findings = find_duplicates(payments, in_force.duplicates)
+            found[in_force.version] = {finding.charge_id: finding for finding in findings}
+        judged.append((payment, found[in_force.version].get(payment.charge_id)))
+    return judged
+
+
+def decide(terms: TermsBook, payment: Payment, finding: Finding | None) -> Decision:
+    """The decision about one payment under the terms of its purchase."""
+    in_force = terms.in_force(payment.created)
+    if finding is None:
+        return decide_cleared(payment, in_force)
+    return decide_duplicate(finding, payment, in_force)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """One transaction's judging."""
+
+    context: WorkerContext
+    connection: Connection
+    event_row_id: int | None
+    judged: Judged = field(default_factory=Judged)
+
+    def judge_group_of(self, charge_id: str) -> list[str]:
+        """Judge the charge and everything tied to it; returns whom that was, if it was not alone."""
+        try:
+            group = self._group(charge_id)
+        except GroupTooLarge as too_large:
+            self._leave_to_a_person(charge_id, str(too_large))
+            return []
+        charge_ids = [payment.charge_id for payment in group]
+        cases = cases_about(self.connection, DUPLICATE_CHARGE, charge_ids) if group else {}
+        intents = intents_of_cases(self.connection, [case.case_id for case in cases.values()])
+        reviews = 0
+        for payment, finding in find_in_group(self.context.terms, group):
+            case = cases.get(payment.charge_id)
+            intent = None if case is None else intents.get(case.case_id)
+            if (case is None and finding is None) or (
+                intent is not None and intent.state in _BEYOND_JUDGEMENT
+            ):
+                continue
+            decision = decide(self.context.terms, payment, finding)
+            case = case or self._open_case(payment.charge_id, payment.customer_id)
+            self._follow(case, intent, payment, finding, decision)
+            reviews += decision.verdict is Verdict.REVIEW
+        if reviews:
+            self._ask_for_invoices(group)
+        return charge_ids
+
+    def _group(self, charge_id: str) -> list[Payment]:
+        """The charge's group, read under the locks of everything that could tie a payment to it."""
+        reach, related = self.context.terms.reach(), self.context.terms.related
+        group = gather_group(self.connection, charge_id, reach, related)
+        if not group or self.connection.dialect.name == "sqlite":
+            return group
+        lock_names(self.connection, [name for payment in group for name in _ties(payment)])
+        # Read again: only what is read under the locks can be acted on.
+        return gather_group(self.connection, charge_id, reach, related)
+
+    def _follow(
+        self,
+        case: Case,
+        intent: Intent | None,
+        payment: Payment,
+        finding: Finding | None,
+        decision: Decision,
+    ) -> None:
+        """Write a decision and what follows from it, unless the case already stands on the same one."""
+        before = last_decision(self.connection, case.case_id)
+        if before is not None and before.body == decision.to_json():
+            enforcing = self.context.settings.redress_mode is Mode.ENFORCE
+            observed = intent is not None and intent.state is IntentState.OBSERVED
+            if not (enforcing and observed):
+                return
+        now_ms = self.context.clock.now_ms()
+        decision_id = append_decision(
+            self.connection,
+            case_id=case.case_id,
+            event_row_id=self.event_row_id,
+            decision=decision,
+            mode=self.context.settings.redress_mode.value,
+            now_ms=now_ms,
+        )
+        self.judged.decisions += 1
+        kept = None if finding is None else finding.kept_charge_id
+        if decision.amount is not None:
+            self._reserve(case, decision_id, decision.amount, payment, kept)
+        elif intent is not None:
+            withdraw_unsent(self.connection, intent, f"decided again: {decision.verdict}", now_ms)
+        state, note = _standing(decision)
+        move_case(
+            self.connection, case.case_id, state, note=note, now_ms=now_ms, kept_charge_id=kept
+        )
+
+    def _reserve(
+        self, case: Case, decision_id: int, amount: Money, payment: Payment, kept: str | None
+    ) -> None:
+        enforcing = self.context.settings.redress_mode is Mode.ENFORCE
+        intent_id = reserve(
+            self.connection,
+            case_id=case.case_id,
+            decision_id=decision_id,
+            charge_id=payment.charge_id,
+            kept_charge_id=kept,
+            customer_id=payment.customer_id,
+            cause=case.kind,
+            reason=STRIPE_REASON,
+            amount=amount,
+            livemode=payment.livemode,
+            state=IntentState.RESERVED if enforcing else IntentState.OBSERVED,
+            now_ms=self.context.clock.now_ms(),
+        )
+        if enforcing:
+            self.judged.intents.add(intent_id)
+
+    def _open_case(self, charge_id: str, customer_id: str | None) -> Case:
+        return open_case(
+            self.connection,
+            kind=DUPLICATE_CHARGE,
+            charge_id=charge_id,
+            kept_charge_id=None,
+            customer_id=customer_id,
+            now_ms=self.context.clock.now_ms(),
+        )
+
+    def _leave_to_a_person(self, charge_id: str, note: str) -> None:
+        known = cases_about(self.connection, DUPLICATE_CHARGE, [charge_id])
+        case = known.get(charge_id) or self._open_case(charge_id, None)
+        if case.note is None:
+            now_ms = self.context.clock.now_ms()
+            move_case(self.connection, case.case_id, CaseState.REVIEW, note=note, now_ms=now_ms)
+
+    def _ask_for_invoices(self, group: list[Payment]) -> None:
+        """Have Stripe asked about every payment of the group whose invoice is not known."""
+        for payment in group:
+            if payment.invoice_known or payment.payment_intent_id is None:
+                continue
+            self.judged.look_ups = True
+            want_look_up(
+                self.connection,
+                INVOICES_OF_PAYMENT_INTENT,
+                payment.payment_intent_id,
+                "a review hangs on what the payment was for",
+                self.context.clock.now_ms(),
+            )
+
+
+def _ties(payment: Payment) -> list[str]:
+    invoice_id = None if payment.invoice is None else payment.invoice.invoice_id
+    ties = {
+        "customer": payment.customer_id,
+        "card": payment.card_fingerprint,
+        "order": payment.order_reference,
+        "invoice": invoice_id,
+    }
+    return [f"{kind}:{value}" for kind, value in ties.items() if value is not None]
+
+
+def _standing(decision: Decision) -> tuple[CaseState, str | None]:
+    if decision.verdict is Verdict.APPROVE:
+        return CaseState.REFUNDING, None
+    if decision.verdict is Verdict.REVIEW:
+        return CaseState.REVIEW, " ".join(decision.undecided)
+    return CaseState.CLOSED, "no refund: it is no duplicate charge, or nothing is left to refund"

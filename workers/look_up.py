@@ -1,0 +1,114 @@
+"""Asks Stripe about one object when its events cannot tell, and writes the answer into the ledger.
+
+Read → ask, with no transaction open → write, unless an event has moved the object meanwhile; then the
+question stays open and is asked again. The charges that the answer touches are judged with it.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from ledger.look_ups import LookUp, end_look_up, take_look_up
+from ledger.payment_facts import INVOICES_OF_PAYMENT_INTENT
+from ledger.projections import Sighting, seen_event_id, settle
+from ledger.states import LookUpState
+from runtime.queues import SEND_REFUND_JOB
+from workers.context import WorkerContext
+from workers.gateway import Rendered
+from workers.gateway_errors import GatewayError, Rejected
+from workers.handlers import charges_of_payment_intent, touched_charges
+from workers.judge import Judged, judge_charges
+from workers.outcomes import record_refund, refund_seen
+from workers.rendered_fields import RenderedFields, UnreadableRendering
+from workers.retries import Trouble, exhausted, next_try_ms
+from workers.stripe_objects import OBJECT_TYPES, Seen, read_object
+
+
+def look_up(context: WorkerContext, row_id: int) -> None:
+    """Ask one question, if it is due and nobody else asks it."""
+    now_ms = context.clock.now_ms()
+    with context.store.write() as connection:
+        retry_ms = next_try_ms(Trouble.UNREACHABLE, str(row_id), _ASKING_TRIES, now_ms)
+        wanted = take_look_up(connection, row_id, now_ms, retry_ms)
+    if wanted is None:
+        return
+    try:
+        judged = _answer(context, wanted)
+    except Rejected:
+        _end(context, wanted, LookUpState.GIVEN_UP)  # Stripe does not know the object
+    except (GatewayError, UnreadableRendering):
+        if exhausted(wanted.attempts):
+            _end(context, wanted, LookUpState.GIVEN_UP)
+    else:
+        for intent_id in sorted(judged.intents):
+            context.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
+
+
+#: An asked question is due again after the third delay (15 s) if its worker dies while asking.
+_ASKING_TRIES = 3
+
+
+def _answer(context: WorkerContext, wanted: LookUp) -> Judged:
+    if wanted.object_type == INVOICES_OF_PAYMENT_INTENT:
+        return _answer_invoices(context, wanted)
+    table = OBJECT_TYPES[wanted.object_type].table
+    with context.store.read() as connection:
+        asked_of = seen_event_id(connection, table, wanted.object_id)
+    rendered = context.gateway.stripe_object(wanted.object_type, wanted.object_id)
+    return _write(context, wanted, [(rendered, asked_of)], ())
+
+
+def _answer_invoices(context: WorkerContext, wanted: LookUp) -> Judged:
+    """Which invoices a PaymentIntent paid; none is an answer too, and touches its charges."""
+    found = context.gateway.invoice_payments_of(wanted.object_id)
+    objects: list[Rendered] = [
+        *found,
+        *(one["invoice"] for one in found if isinstance(one["invoice"], dict)),
+    ]
+    with context.store.read() as connection:
+        known = [(rendered, _asked_of(connection, rendered)) for rendered in objects]
+        touched = charges_of_payment_intent(connection, wanted.object_id)
+    return _write(context, wanted, known, touched)
+
+
+def _asked_of(connection: Connection, rendered: Rendered) -> str | None:
+    fields = RenderedFields(rendered, "answer")
+    kind = OBJECT_TYPES.get(fields.text("object"))
+    return None if kind is None else seen_event_id(connection, kind.table, fields.text("id"))
+
+
+def _write(
+    context: WorkerContext,
+    wanted: LookUp,
+    answers: Sequence[tuple[Rendered, str | None]],
+    touched: Sequence[str],
+) -> Judged:
+    charge_ids = set(touched)
+    with context.store.write() as connection:
+        for rendered, asked_of in answers:
+            sighting = _sighting(context, wanted, rendered)
+            projection = settle(connection, sighting, asked_of)
+            if projection is None:
+                return Judged()  # an event came first; the question is still open and due again
+            charge_ids |= set(touched_charges(connection, sighting, projection))
+            if rendered.get("object") == "refund":
+                record_refund(connection, refund_seen(rendered), context.clock.now_ms())
+        end_look_up(connection, wanted.row_id, LookUpState.ANSWERED, context.clock.now_ms())
+        return judge_charges(context, connection, charge_ids, None)
+
+
+def _sighting(context: WorkerContext, wanted: LookUp, rendered: Rendered) -> Sighting:
+    fields = RenderedFields(rendered, "answer")
+    seen = Seen(
+        account="",
+        livemode=context.settings.livemode,
+        # An object that no event has shown yet is placed at its birth, before any of its events.
+        created=fields.whole_or_none("created") or 0,
+        event_id=f"look-up:{wanted.row_id}",
+    )
+    return read_object(rendered, seen, context.terms.newest.duplicates)
+
+
+def _end(context: WorkerContext, wanted: LookUp, state: LookUpState) -> None:
+    with context.store.write() as connection:
+        end_look_up(connection, wanted.row_id, state, context.clock.now_ms())

@@ -1,0 +1,100 @@
+"""Reads typed fields out of one of Stripe's JSON objects, or says which field cannot be read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+#: 2^53: past it Stripe's own JSON is no exact whole number any more.
+WHOLE_NUMBER_MAX = 2**53
+
+
+class UnreadableRendering(Exception):
+    """A rendering of one of Stripe's objects lacks a field that is read, or holds another type."""
+
+
+class RenderedFields:
+    """One JSON object of Stripe's. Each method reads one field; `where` names the object in errors."""
+
+    def __init__(self, rendered: object, where: str) -> None:
+        if not isinstance(rendered, Mapping):
+            raise UnreadableRendering(f"{where} must be an object")
+        self._rendered: Mapping[str, Any] = rendered
+        self._where = where
+
+    def text(self, name: str) -> str:
+        """A text that must be there and not be empty."""
+        found = self.text_or_none(name)
+        if found is None:
+            raise self._error(name, "must be a text")
+        return found
+
+    def text_or_none(self, name: str) -> str | None:
+        """A text; None when it is missing, null or empty."""
+        found = self._rendered.get(name)
+        if found is None or found == "":
+            return None
+        if not isinstance(found, str) or "\x00" in found:
+            raise self._error(name, "must be a text or null")
+        return found
+
+    def reference(self, name: str) -> str | None:
+        """The id of another object, whether it stands here as an id or expanded; None when missing."""
+        found = self._rendered.get(name)
+        if isinstance(found, Mapping):
+            return RenderedFields(found, f"{self._where}.{name}").text("id")
+        return self.text_or_none(name)
+
+    def amount(self, name: str) -> int:
+        """Money in minor units: a whole number, zero or more."""
+        found = self.whole(name)
+        if found < 0:
+            raise self._error(name, "must not be negative")
+        return found
+
+    def amount_or(self, name: str, otherwise: int) -> int:
+        """Money in minor units, or `otherwise` when it is missing or null."""
+        return otherwise if self._rendered.get(name) is None else self.amount(name)
+
+    def whole(self, name: str) -> int:
+        """A whole number."""
+        found = self._rendered.get(name)
+        if not isinstance(found, int) or isinstance(found, bool) or abs(found) > WHOLE_NUMBER_MAX:
+            raise self._error(name, "must be a whole number")
+        return found
+
+    def whole_or_none(self, name: str) -> int | None:
+        """A whole number; None when it is missing or null."""
+        return None if self._rendered.get(name) is None else self.whole(name)
+
+    def flag(self, name: str, *, otherwise: bool = False) -> bool:
+        """A truth value; `otherwise` when it is missing or null."""
+        found = self._rendered.get(name)
+        if found is None:
+            return otherwise
+        if not isinstance(found, bool):
+            raise self._error(name, "must be true or false")
+        return found
+
+    def part(self, name: str) -> "RenderedFields":
+        """A nested object; an empty one when it is missing or null."""
+        return RenderedFields(self._rendered.get(name) or {}, f"{self._where}.{name}")
+
+    def parts(self, name: str) -> list["RenderedFields"]:
+        """A list of nested objects; empty when it is missing or null."""
+        found = self._rendered.get(name) or []
+        if not isinstance(found, list):
+            raise self._error(name, "must be a list")
+        return [
+            RenderedFields(part, f"{self._where}.{name}[{position}]")
+            for position, part in enumerate(found)
+        ]
+
+    def first_text(self, names: tuple[str, ...]) -> str | None:
+        """The first of these fields that holds a text, in their order."""
+        return next((text for name in names if (text := self.text_or_none(name))), None)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._rendered.get(name) is not None
+
+    def _error(self, name: str, reason: str) -> UnreadableRendering:
+        return UnreadableRendering(f"{self._where}.{name} {reason}")

@@ -1,0 +1,321 @@
+"""Reads Stripe's objects, as events and answers render them, into rows of the ledger's projections.
+
+`progress` orders the states of one object within one second; see ledger/projections.py. The fields
+and their places are those of API 2026-10-28.endive; where an older release had the field elsewhere
+(`Subscription.current_period_end`, `Invoice.subscription`), the older place is read as well.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Table
+
+from ledger import stripe_tables
+from ledger.projections import Sighting
+from ledger.refund_intents import INTENT_METADATA
+from policy.terms_file import DuplicateTerms
+from workers.rendered_fields import RenderedFields, UnreadableRendering
+
+Values = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Where a rendering comes from: the account and mode, and the event (or look-up) that showed it."""
+
+    account: str
+    livemode: bool
+    created: int  # unix seconds: the event's own `created`
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectType:
+    """How one type of Stripe's objects is read: its table, its columns, and its states in order."""
+
+    table: Table
+    values: Callable[[RenderedFields, DuplicateTerms], Values]
+    progress: Callable[[Values], int]
+
+
+def read_object(rendered: object, seen: Seen, terms: DuplicateTerms) -> Sighting:
+    """The sighting in one rendering; UnreadableRendering names the field that cannot be read."""
+    where = rendered.get("object") if isinstance(rendered, Mapping) else None
+    kind = OBJECT_TYPES.get(where) if isinstance(where, str) else None
+    if kind is None or not isinstance(where, str):
+        raise UnreadableRendering(f"data.object.object is {where!r}, which is not read here")
+    fields = RenderedFields(rendered, where)
+    values = kind.values(fields, terms)
+    return Sighting(
+        table=kind.table,
+        key=fields.text("id"),
+        account=seen.account,
+        livemode=fields.flag("livemode", otherwise=seen.livemode),
+        values=values,
+        seen_created=seen.created,
+        progress=kind.progress(values),
+        event_id=seen.event_id,
+    )
+
+
+def _charge(fields: RenderedFields, terms: DuplicateTerms) -> Values:
+    amount_minor = fields.amount("amount")
+    captured = fields.flag("captured", otherwise=True)
+    metadata = fields.part("metadata")
+    card = fields.part("payment_method_details").part("card")
+    return {
+        "payment_intent_id": fields.reference("payment_intent"),
+        "customer_id": fields.reference("customer"),
+        "card_fingerprint": card.text_or_none("fingerprint"),
+        "order_reference": metadata.first_text(terms.order_reference_keys),
+        "product": metadata.first_text(terms.product_keys),
+        "currency": fields.text("currency").lower(),
+        "amount_minor": amount_minor,
+        "captured_minor": fields.amount_or("amount_captured", amount_minor if captured else 0),
+        "refunded_minor": fields.amount_or("amount_refunded", 0),
+        "status": fields.text("status"),
+        "disputed": fields.flag("disputed"),
+        "balance_transaction_id": fields.reference("balance_transaction"),
+        "created": fields.whole("created"),
+    }
+
+
+def _charge_progress(values: Values) -> int:
+    money = int(str(values["captured_minor"])) + int(str(values["refunded_minor"]))
+    marks = 2 * bool(values["disputed"]) + bool(values["balance_transaction_id"])
+    return _rank(values, "status", ("pending", "failed", "succeeded")) << 58 | money << 2 | marks
+
+
+def _payment_intent(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    return {
+        "customer_id": fields.reference("customer"),
+        "latest_charge_id": fields.reference("latest_charge"),
+        "status": fields.text("status"),
+        "currency": fields.text("currency").lower(),
+        "amount_minor": fields.amount("amount"),
+        "created": fields.whole("created"),
+    }
+
+
+def _invoice(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    of_parent = fields.part("parent").part("subscription_details").reference("subscription")
+    return {
+        "customer_id": fields.reference("customer"),
+        "subscription_id": of_parent or fields.reference("subscription"),
+        "billing_reason": fields.text_or_none("billing_reason"),
+        "status": fields.text_or_none("status"),
+        "currency": fields.text("currency").lower(),
+        "amount_due_minor": fields.amount("amount_due"),
+        "price_ids": json.dumps(_price_ids(fields)),
+        "created": fields.whole("created"),
+    }
+
+
+def _price_ids(fields: RenderedFields) -> list[str]:
+    lines = fields.part("lines").parts("data")
+    prices = (
+        line.part("pricing").part("price_details").reference("price") or line.reference("price")
+        for line in lines
+    )
+    return sorted({price for price in prices if price is not None})
+
+
+def _invoice_payment(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    payment = fields.part("payment")
+    invoice_id = fields.reference("invoice")
+    if invoice_id is None:
+        raise UnreadableRendering("invoice_payment.invoice must be an id")
+    return {
+        "invoice_id": invoice_id,
+        "payment_intent_id": payment.reference("payment_intent"),
+        "charge_id": payment.reference("charge"),
+        "amount_paid_minor": fields.amount_or("amount_paid", 0),
+        "status": fields.text("status"),
+    }
+
+
+def _subscription(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    return {
+        "customer_id": fields.reference("customer"),
+        "status": fields.text("status"),
+        "created": fields.whole("created"),
+        "ended_at": fields.whole_or_none("ended_at"),
+        "cancel_at_period_end": fields.flag("cancel_at_period_end"),
+        "schedule_id": fields.reference("schedule"),
+        "items": json.dumps(
+            [
+                {
+                    "id": item.text("id"),
+                    "price": item.reference("price"),
+                    "quantity": item.whole_or_none("quantity"),
+                    "period_start": item.whole_or_none("current_period_start"),
+                    "period_end": item.whole_or_none("current_period_end"),
+                }
+                for item in fields.part("items").parts("data")
+            ],
+            sort_keys=True,
+        ),
+    }
+
+
+def _schedule(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    return {
+        "subscription_id": fields.reference("subscription")
+        or fields.reference("released_subscription"),
+        "status": fields.text("status"),
+        "phases": json.dumps(
+            [
+                {
+                    "start": phase.whole_or_none("start_date"),
+                    "end": phase.whole_or_none("end_date"),
+                    "prices": [item.reference("price") for item in phase.parts("items")],
+                }
+                for phase in fields.parts("phases")
+            ],
+            sort_keys=True,
+        ),
+    }
+
+
+def _dispute(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    charge_id = fields.reference("charge")
+    if charge_id is None:
+        raise UnreadableRendering("dispute.charge must be an id")
+    return {
+        "charge_id": charge_id,
+        "payment_intent_id": fields.reference("payment_intent"),
+        "status": fields.text("status"),
+        "reason": fields.text_or_none("reason"),
+        "currency": fields.text("currency").lower(),
+        "amount_minor": fields.amount("amount"),
+        "due_by": fields.part("evidence_details").whole_or_none("due_by"),
+    }
+
+
+def _refund(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    return {
+        "charge_id": fields.reference("charge"),
+        "payment_intent_id": fields.reference("payment_intent"),
+        "intent_id": fields.part("metadata").text_or_none(INTENT_METADATA),
+        "status": fields.text_or_none("status"),
+        "reason": fields.text_or_none("reason"),
+        "failure_reason": fields.text_or_none("failure_reason"),
+        "currency": fields.text("currency").lower(),
+        "amount_minor": fields.amount("amount"),
+        "created": fields.whole("created"),
+    }
+
+
+def _review(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    return {
+        "charge_id": fields.reference("charge"),
+        "payment_intent_id": fields.reference("payment_intent"),
+        "open": fields.flag("open"),
+        "opened_reason": fields.text_or_none("opened_reason"),
+        "reason": fields.text_or_none("reason"),
+        "closed_reason": fields.text_or_none("closed_reason"),
+    }
+
+
+def _warning(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    charge_id = fields.reference("charge")
+    if charge_id is None:
+        raise UnreadableRendering("radar.early_fraud_warning.charge must be an id")
+    return {
+        "charge_id": charge_id,
+        "payment_intent_id": fields.reference("payment_intent"),
+        "actionable": fields.flag("actionable"),
+        "fraud_type": fields.text("fraud_type"),
+        "created": fields.whole("created"),
+    }
+
+
+def _customer(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    return {"deleted": fields.flag("deleted"), "created": fields.whole_or_none("created")}
+
+
+def _rank(values: Values, name: str, order: tuple[str, ...]) -> int:
+    """The place of a state in its usual order; one that is not listed comes last."""
+    state = values[name]
+    return order.index(state) if state in order else len(order)
+
+
+def _by_order(name: str, *order: str) -> Callable[[Values], int]:
+    return lambda values: _rank(values, name, order)
+
+
+OBJECT_TYPES: Mapping[str, ObjectType] = {
+    "charge": ObjectType(table=stripe_tables.charges, values=_charge, progress=_charge_progress),
+    "payment_intent": ObjectType(
+        table=stripe_tables.payment_intents,
+        values=_payment_intent,
+        progress=_by_order(
+            "status",
+            "requires_payment_method",
+            "requires_confirmation",
+            "requires_action",
+            "processing",
+            "requires_capture",
+            "canceled",
+            "succeeded",
+        ),
+    ),
+    "invoice": ObjectType(
+        table=stripe_tables.invoices,
+        values=_invoice,
+        progress=_by_order("status", "draft", "open", "uncollectible", "void", "paid"),
+    ),
+    "invoice_payment": ObjectType(
+        table=stripe_tables.invoice_payments,
+        values=_invoice_payment,
+        progress=_by_order("status", "open", "canceled", "paid"),
+    ),
+    "subscription": ObjectType(
+        table=stripe_tables.subscriptions,
+        values=_subscription,
+        # Most states of a subscription may follow each other either way: only its end is last.
+        progress=lambda values: int(values["status"] in ("canceled", "incomplete_expired")),
+    ),
+    "subscription_schedule": ObjectType(
+        table=stripe_tables.subscription_schedules,
+        values=_schedule,
+        progress=_by_order("status", "not_started", "active", "completed", "released", "canceled"),
+    ),
+    "dispute": ObjectType(
+        table=stripe_tables.disputes,
+        values=_dispute,
+        progress=_by_order(
+            "status",
+            "warning_needs_response",
+            "warning_under_review",
+            "warning_closed",
+            "needs_response",
+            "under_review",
+            "lost",
+            "appeal_needs_response",
+            "appeal_under_review",
+            "won",
+        ),
+    ),
+    "refund": ObjectType(
+        table=stripe_tables.refunds,
+        values=_refund,
+        progress=_by_order("status", "pending", "requires_action", "succeeded", "canceled"),
+    ),
+    "review": ObjectType(
+        table=stripe_tables.reviews,
+        values=_review,
+        progress=lambda values: int(not values["open"]),
+    ),
+    "radar.early_fraud_warning": ObjectType(
+        table=stripe_tables.early_fraud_warnings,
+        values=_warning,
+        progress=lambda values: int(not values["actionable"]),
+    ),
+    "customer": ObjectType(
+        table=stripe_tables.customers,
+        values=_customer,
+        progress=lambda values: int(bool(values["deleted"])),
+    ),
+}

@@ -1,0 +1,70 @@
+"""The clock: finds every row that is due and has nobody on it, and rings for it.
+
+It works from the rows alone, so Redis may be emptied and any process killed at any moment: what was
+promised is found again within one pulse after its lease runs out.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy.exc import DBAPIError
+
+from ledger.decisions import seal_decisions
+from ledger.inbox import release_expired, waiting_count
+from ledger.look_ups import due_look_ups
+from ledger.refund_intents import due_intents
+from runtime.limits import SWEEP_ROWS_MAX, SWEEP_SECONDS
+from runtime.queues import LOOK_UP_JOB, SEND_REFUND_JOB
+from workers.context import WorkerContext
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What one pass found: events taken back and waiting, intents and look-ups due, seals set."""
+
+    released: int
+    waiting: int
+    intents: int
+    look_ups: int
+    sealed: int
+
+
+def sweep(context: WorkerContext) -> Swept:
+    """One pass over everything that may be stranded; at most SWEEP_ROWS_MAX rows of each kind."""
+    now_ms = context.clock.now_ms()
+    with context.store.write() as connection:
+        released = release_expired(connection, now_ms, SWEEP_ROWS_MAX)
+        sealed = seal_decisions(connection, SWEEP_ROWS_MAX)
+    with context.store.read() as connection:
+        waiting = waiting_count(connection, now_ms)
+        intents = due_intents(connection, now_ms, SWEEP_ROWS_MAX)
+        look_ups = due_look_ups(connection, now_ms, SWEEP_ROWS_MAX)
+    if waiting:
+        context.wakeups.wake_events()
+    for intent_id in intents:
+        context.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
+    for row_id in look_ups:
+        context.wakeups.wake_effect(LOOK_UP_JOB, row_id)
+    return Swept(
+        released=released,
+        waiting=waiting,
+        intents=len(intents),
+        look_ups=len(look_ups),
+        sealed=sealed,
+    )
+
+
+def run_sweeper(context: WorkerContext, stopped: Callable[[float], bool]) -> None:
+    """Sweep every few seconds until `stopped(seconds)`, which waits that long, says so."""
+    while True:
+        try:
+            swept = sweep(context)
+            if swept.released:
+                _log.info("took back %s events of workers that died", swept.released)
+        except DBAPIError as error:
+            _log.warning("a sweep failed and is tried again: %s", type(error).__name__)
+        if stopped(SWEEP_SECONDS):
+            return
