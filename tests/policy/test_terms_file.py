@@ -1,0 +1,219 @@
+"""The terms files: what is loaded, which version is in force, and what is refused."""
+
+from datetime import UTC, datetime
+from importlib.resources import files
+
+import pytest
+
+from policy.clauses import Clause
+from policy.terms_file import TermsError, load_every_version, load_terms, terms_in_force
+
+SHIPPED = (files("policy") / "terms" / "2025-09-14.toml").read_text(encoding="utf-8")
+
+
+def second(text):
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "2025-09-14.toml").write_text(SHIPPED, encoding="utf-8")
+    return tmp_path
+
+
+def add_version(folder, version, effective):
+    text = SHIPPED.replace('version = "2025-09-14"', f'version = "{version}"')
+    text = text.replace("effective = 2025-09-14", f"effective = {effective}")
+    (folder / f"{version}.toml").write_text(text, encoding="utf-8")
+
+
+def test_shipped_terms():
+    """The shipped terms hold from their day's first second, with a title for each clause."""
+    terms = load_terms()
+
+    assert terms.version == "2025-09-14"
+    assert second("2025-09-14") == terms.effective
+    assert set(Clause) == set(terms.clause_titles)
+    assert terms.title(Clause.BILLING) == "The customer was charged wrongly or twice"
+    assert (terms.duplicates.refund_at, terms.duplicates.review_at) == (90, 50)
+    assert terms.duplicates.same_purchase_window_seconds == 600
+    assert terms.duplicates.second_subscription_window_seconds == 86400
+    assert terms == load_terms("2025-09-14")
+
+
+def test_titles_are_distinct():
+    """No two clauses bear one title."""
+    titles = load_terms().clause_titles.values()
+
+    assert len(titles) == len(set(titles))
+
+
+@pytest.mark.parametrize(
+    ("at", "version"),
+    [
+        pytest.param("2024-01-01", "2025-09-14", id="before the first version"),
+        pytest.param("2025-09-14", "2025-09-14", id="first second"),
+        pytest.param("2026-12-31T23:59:59", "2025-09-14", id="last second"),
+        pytest.param("2027-01-01", "2027-A", id="the next version's first second"),
+        pytest.param("2028-06-01", "2028", id="the newest"),
+    ],
+)
+def test_version_in_force(folder, at, version):
+    """The version in force at a moment is the latest that had begun by then."""
+    add_version(folder, "2028", "2028-01-01")
+    add_version(folder, "2027-A", "2027-01-01")
+
+    assert version == terms_in_force(second(at), folder).version
+
+
+def test_versions_side_by_side(folder):
+    """The newest version is the default, the others stay readable by name."""
+    add_version(folder, "2027", "2027-01-01")
+    (folder / "notes.txt").write_text("not terms", encoding="utf-8")
+
+    assert load_terms(folder=folder).version == "2027"
+    assert load_terms("2025-09-14", folder).version == "2025-09-14"
+    assert [terms.version for terms in load_every_version(folder)] == ["2025-09-14", "2027"]
+    with pytest.raises(TermsError, match="no terms of version '2031'; there are: 2025-09-14, 2027"):
+        load_terms("2031", folder)
+
+
+def test_two_versions_on_one_day(folder):
+    """Two versions that begin on one day leave open which holds, so they are refused."""
+    add_version(folder, "2025-09-14b", "2025-09-14")
+
+    with pytest.raises(TermsError, match=r"^2025-09-14b\.toml: effective: 2025-09-14\.toml "):
+        load_terms(folder=folder)
+
+
+def test_empty_folder(tmp_path):
+    """A folder without terms is refused by its name."""
+    with pytest.raises(TermsError, match="holds no terms file"):
+        load_terms(folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        pytest.param("refund_at = 90", "", "duplicates.refund_at: is missing", id="missing"),
+        pytest.param(
+            "refund_at = 90",
+            "refund_at = 90\nrefound_at = 1",
+            "duplicates.refound_at: is not known here",
+            id="unknown key",
+        ),
+        pytest.param("[clauses]", "[claws]", "claws: is not known here", id="unknown table"),
+        pytest.param(
+            "refund_at = 90", 'refund_at = "90"', "must be a whole number, not '90'", id="a text"
+        ),
+        pytest.param(
+            "refund_at = 90", "refund_at = 90.0", "must be a whole number, not 90.0", id="a float"
+        ),
+        pytest.param(
+            "refund_at = 90", "refund_at = true", "must be a whole number, not True", id="a truth"
+        ),
+        pytest.param(
+            "refund_at = 90",
+            "refund_at = 101",
+            "refund_at: is 101, but must lie between 1 and 100",
+            id="more than sure",
+        ),
+        pytest.param(
+            "review_at = 50",
+            "review_at = 90",
+            "review_at: is 90, but must lie between 1 and 89",
+            id="thresholds out of order",
+        ),
+        pytest.param(
+            "doubtful = 60",
+            "doubtful = 95",
+            "confidence.doubtful: is 95, but must lie between 0 and 89",
+            id="doubt that would refund",
+        ),
+        pytest.param(
+            "product_unknown = 50",
+            "product_unknown = 90",
+            "confidence.product_unknown: is 90, but must lie between 0 and 89",
+            id="ignorance that would refund",
+        ),
+        pytest.param(
+            "window_minutes = 10",
+            "window_minutes = 0",
+            "same_purchase_window_minutes: is 0, but",
+            id="no window",
+        ),
+        pytest.param("same_card = 70", "", "confidence.same_card: is missing", id="missing kind"),
+        pytest.param('"BILLING" =', '"BILLINGS" =', "clauses.BILLINGS: is not known", id="clause"),
+        pytest.param(
+            '"APPEAL" = "A second look when the customer brings more"',
+            "",
+            "clauses.APPEAL: is missing",
+            id="missing clause",
+        ),
+        pytest.param(
+            '"APPEAL" = "A second look when the customer brings more"',
+            '"APPEAL" = "  "',
+            "clauses.APPEAL: is empty",
+            id="empty title",
+        ),
+        pytest.param(
+            'product_keys = ["product_id", "product", "sku"]',
+            "product_keys = []",
+            "product_keys: must be a list of one or more texts",
+            id="empty list",
+        ),
+        pytest.param(
+            'product_keys = ["product_id", "product", "sku"]',
+            "product_keys = [1]",
+            "product_keys: must be a list of one or more texts",
+            id="list of numbers",
+        ),
+        pytest.param(
+            "effective = 2025-09-14 #",
+            "effective = 2025-09-14T12:00:00 #",
+            "effective: must be a day",
+            id="a time of day",
+        ),
+        pytest.param(
+            'version = "2025-09-14"',
+            'version = "2026"',
+            "version: says '2026', which is not the file's name",
+            id="another version's name",
+        ),
+        pytest.param("[duplicates]", "[duplicates", "Expected ']'", id="broken TOML"),
+        pytest.param(
+            "[duplicates.confidence]",
+            "[duplicates.levels]",
+            "duplicates.levels: is not known",
+            id="table by another name",
+        ),
+    ],
+)
+def test_refused_entries(folder, old, new, message):
+    """An entry that the rules could not follow is refused with file, key and reason."""
+    assert old in SHIPPED
+    (folder / "2025-09-14.toml").write_text(SHIPPED.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(TermsError, match=r"^2025-09-14\.toml: ") as refused:
+        load_terms(folder=folder)
+
+    assert message in str(refused.value)
+
+
+def test_wrong_table(folder):
+    """A value where a table belongs is refused."""
+    (folder / "2025-09-14.toml").write_text(
+        'version = "2025-09-14"\neffective = 2025-09-14\nduplicates = 1\nclauses = 2\n',
+        encoding="utf-8",
+    )
+
+    with pytest.raises(TermsError, match="duplicates: must be a table, not 1"):
+        load_terms(folder=folder)
+
+
+def test_bytes_that_are_no_text(folder):
+    """A file in another encoding is refused by its name."""
+    (folder / "2025-09-14.toml").write_bytes(b'version = "\xff"')
+
+    with pytest.raises(TermsError, match=r"^2025-09-14\.toml: "):
+        load_terms(folder=folder)
