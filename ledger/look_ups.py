@@ -21,8 +21,11 @@ class LookUp:
 
 def want_look_up(
     connection: Connection, object_type: str, object_id: str, reason: str, now_ms: int
-) -> None:
-    """Note that Stripe must be asked about an object; asking again while it is wanted is no change."""
+) -> int | None:
+    """Note that Stripe must be asked about an object; returns the question's row id.
+
+    None when it is wanted already: then it was rung for, or will be when it is due.
+    """
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     fresh = {
         "reason": reason,
@@ -32,13 +35,14 @@ def want_look_up(
         "changed_ms": now_ms,
     }
     wanted = dialect.insert(look_ups).values(object_type=object_type, object_id=object_id, **fresh)
-    connection.execute(
+    asked: int | None = connection.execute(
         wanted.on_conflict_do_update(
             index_elements=["object_type", "object_id"],
             set_=fresh,
             where=look_ups.c.state != LookUpState.WANTED.value,
-        )
-    )
+        ).returning(look_ups.c.id)
+    ).scalar()
+    return asked
 
 
 def due_look_ups(connection: Connection, now_ms: int, count_max: int) -> list[int]:

@@ -143,7 +143,7 @@ def _payment(
         customer_id=row.customer_id,
         card_fingerprint=row.card_fingerprint,
         order_reference=row.order_reference,
-        product=row.product or _only_price(invoice),
+        product=row.product or only_price(invoice),
         invoice=invoice,
         invoice_known=invoice is not None or invoice_settled,
         subscription=subscribed.get(subscription_id or ""),
@@ -153,7 +153,8 @@ def _payment(
     )
 
 
-def _only_price(invoice: InvoiceFacts | None) -> str | None:
+def only_price(invoice: InvoiceFacts | None) -> str | None:
+    """The price of an invoice that is for one price alone: what its payment bought."""
     return invoice.price_ids[0] if invoice is not None and len(invoice.price_ids) == 1 else None
 
 

@@ -109,8 +109,9 @@ def _full_row(sighting: Sighting) -> dict[str, object]:
 
 def _insert(connection: Connection, table: Table, row: dict[str, object]) -> bool:
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    done = connection.execute(dialect.insert(table).on_conflict_do_nothing(), row)
-    return done.rowcount == 1
+    # What came back says whether it was written: an INSERT's row count is not kept on PostgreSQL.
+    unless_known = dialect.insert(table).on_conflict_do_nothing().returning(_key_column(table))
+    return connection.execute(unless_known, row).first() is not None
 
 
 def _known(connection: Connection, sighting: Sighting) -> RowMapping:

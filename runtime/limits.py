@@ -222,3 +222,12 @@ REDIS_HANDOVER_SECONDS_MAX: Final = 2
 
 # It writes its last second of appends when asked to stop, measured under 0.1 s; then it is killed.
 REDIS_STOP_SECONDS_MAX: Final = 10
+
+# --- ops: one machine's processes -----------------------------------------------------------
+
+# `redress up` starts a process that died again at once, then after 1, 3, 7 s and at most this long,
+# so that one that cannot start does not eat the machine.
+RESTART_PAUSE_SECONDS_MAX: Final = 15.0
+
+# How long the demonstration waits after its last payment for the last refund to be confirmed.
+DEMONSTRATION_SETTLE_SECONDS_MAX: Final = 90.0

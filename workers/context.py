@@ -1,10 +1,11 @@
 """What every job works with: handed in as one argument, so that tests and the simulator bring their own."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ledger.engine import Store
 from runtime.clock import Clock
-from runtime.queues import Wakeups
+from runtime.queues import LOOK_UP_JOB, SEND_REFUND_JOB, Wakeups
 from runtime.settings import Settings
 from workers.crash_points import CrashPoints, NoCrash
 from workers.gateway import Gateway
@@ -22,3 +23,11 @@ class WorkerContext:
     wakeups: Wakeups
     terms: TermsBook = field(default_factory=TermsBook)
     crash: CrashPoints = field(default_factory=NoCrash)
+
+
+def ring_for(context: WorkerContext, intents: Iterable[str], look_ups: Iterable[int]) -> None:
+    """Wake the effects workers for these intents and questions, after the commit that made them due."""
+    for intent_id in sorted(intents):
+        context.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
+    for row_id in sorted(look_ups):
+        context.wakeups.wake_effect(LOOK_UP_JOB, row_id)

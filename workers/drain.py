@@ -13,12 +13,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from ledger.events import ClaimedEvent
 from ledger.inbox import claim_events, release_event, settle_events, still_mine
-from ledger.look_ups import due_look_ups
 from ledger.states import EventState
-from runtime.limits import DRAIN_BATCH_ROWS, DRAIN_GROUP_ROWS, DRAIN_SECONDS_MAX, SWEEP_ROWS_MAX
-from runtime.queues import LOOK_UP_JOB, SEND_REFUND_JOB
+from runtime.limits import DRAIN_BATCH_ROWS, DRAIN_GROUP_ROWS, DRAIN_SECONDS_MAX
 from workers import crash_points
-from workers.context import WorkerContext
+from workers.context import WorkerContext, ring_for
 from workers.handlers import handle
 from workers.judge import judge_charges
 from workers.rendered_fields import UnreadableRendering
@@ -33,7 +31,7 @@ class _Group:
 
     settled: list[tuple[ClaimedEvent, EventState, str | None]] = field(default_factory=list)
     intents: set[str] = field(default_factory=set)
-    look_ups: bool = False
+    look_ups: set[int] = field(default_factory=set)
 
 
 def drain_events(context: WorkerContext) -> int:
@@ -71,7 +69,7 @@ def _work_group(context: WorkerContext, claimed: Sequence[ClaimedEvent]) -> int:
         _release(context, claimed, f"database: {type(error).__name__}")
         return 0
     context.crash.reach(crash_points.DRAIN_COMMITTED)
-    _wake_effects(context, group)
+    ring_for(context, group.intents, group.look_ups)
     context.crash.reach(crash_points.DRAIN_WOKEN)
     return len(group.settled)
 
@@ -94,7 +92,9 @@ def _work_event(
     else:
         group.settled.append((event, EventState.DECIDED, handled.note))
         group.intents |= judged.intents
-        group.look_ups |= judged.look_ups or handled.look_up
+        group.look_ups |= judged.look_ups
+        if handled.look_up is not None:
+            group.look_ups.add(handled.look_up)
 
 
 def _fail(
@@ -124,16 +124,6 @@ def _release(context: WorkerContext, claimed: Sequence[ClaimedEvent], note: str)
 def _later(context: WorkerContext, event: ClaimedEvent) -> int:
     now_ms = context.clock.now_ms()
     return next_try_ms(Trouble.EVENT_FAILED, event.event_id, event.attempts, now_ms)
-
-
-def _wake_effects(context: WorkerContext, group: _Group) -> None:
-    for intent_id in sorted(group.intents):
-        context.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
-    if group.look_ups:
-        with context.store.read() as connection:
-            due = due_look_ups(connection, context.clock.now_ms(), SWEEP_ROWS_MAX)
-        for row_id in due:
-            context.wakeups.wake_effect(LOOK_UP_JOB, row_id)
 
 
 def _chunks(claimed: Sequence[ClaimedEvent], size: int) -> Iterator[Sequence[ClaimedEvent]]:

@@ -31,7 +31,7 @@ class Handled:
 
     note: str
     charge_ids: tuple[str, ...] = ()
-    look_up: bool = False
+    look_up: int | None = None
 
 
 def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) -> Handled:
@@ -47,19 +47,20 @@ def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) 
         livemode=event.livemode,
         created=event.created,
         event_id=event.event_id,
+        first=event.type.endswith(".created"),
     )
     sighting = read_object(rendered, seen, context.terms.newest.duplicates)
     projection = project(connection, sighting)
-    unclear = projection.placed is Placed.UNCLEAR
-    if unclear:
-        _ask_stripe(context, connection, sighting, rendered)
+    look_up = None
+    if projection.placed is Placed.UNCLEAR:
+        look_up = _ask_stripe(context, connection, sighting, rendered)
     found = _note_of(event, data, rendered) or f"{projection.placed}"
     if sighting.table.name == "refunds":
         found = record_refund(connection, refund_seen(rendered), context.clock.now_ms())
     return Handled(
         note=found,
         charge_ids=tuple(touched_charges(connection, sighting, projection)),
-        look_up=unclear,
+        look_up=look_up,
     )
 
 
@@ -158,10 +159,10 @@ def _require_readable_release(api_version: str | None) -> None:
 
 def _ask_stripe(
     context: WorkerContext, connection: Connection, sighting: Sighting, rendered: object
-) -> None:
+) -> int | None:
     object_type = RenderedFields(rendered, "data.object").text("object")
     reason = "two events of one second differ"
-    want_look_up(connection, object_type, sighting.key, reason, context.clock.now_ms())
+    return want_look_up(connection, object_type, sighting.key, reason, context.clock.now_ms())
 
 
 def _note_of(event: ClaimedEvent, data: RenderedFields, rendered: object) -> str | None:

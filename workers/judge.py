@@ -42,10 +42,10 @@ _BEYOND_JUDGEMENT = frozenset(
 
 @dataclass(slots=True, kw_only=True)
 class Judged:
-    """What judging led to: the intents to be sent, whether Stripe must be asked, decisions written."""
+    """What judging led to: the intents to be sent, the questions to be asked, decisions written."""
 
     intents: set[str] = field(default_factory=set)
-    look_ups: bool = False
+    look_ups: set[int] = field(default_factory=set)
     decisions: int = 0
 
 
@@ -216,14 +216,15 @@ class _Bench:
         for payment in group:
             if payment.invoice_known or payment.payment_intent_id is None:
                 continue
-            self.judged.look_ups = True
-            want_look_up(
+            row_id = want_look_up(
                 self.connection,
                 INVOICES_OF_PAYMENT_INTENT,
                 payment.payment_intent_id,
                 "a review hangs on what the payment was for",
                 self.context.clock.now_ms(),
             )
+            if row_id is not None:
+                self.judged.look_ups.add(row_id)
 
 
 def _ties(payment: Payment) -> list[str]:

@@ -12,8 +12,7 @@ from ledger.look_ups import LookUp, end_look_up, take_look_up
 from ledger.payment_facts import INVOICES_OF_PAYMENT_INTENT
 from ledger.projections import Sighting, seen_event_id, settle
 from ledger.states import LookUpState
-from runtime.queues import SEND_REFUND_JOB
-from workers.context import WorkerContext
+from workers.context import WorkerContext, ring_for
 from workers.gateway import Rendered
 from workers.gateway_errors import GatewayError, Rejected
 from workers.handlers import charges_of_payment_intent, touched_charges
@@ -40,8 +39,7 @@ def look_up(context: WorkerContext, row_id: int) -> None:
         if exhausted(wanted.attempts):
             _end(context, wanted, LookUpState.GIVEN_UP)
     else:
-        for intent_id in sorted(judged.intents):
-            context.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
+        ring_for(context, judged.intents, judged.look_ups)
 
 
 #: An asked question is due again after the third delay (15 s) if its worker dies while asking.
@@ -105,6 +103,7 @@ def _sighting(context: WorkerContext, wanted: LookUp, rendered: Rendered) -> Sig
         # An object that no event has shown yet is placed at its birth, before any of its events.
         created=fields.whole_or_none("created") or 0,
         event_id=f"look-up:{wanted.row_id}",
+        first=True,
     )
     return read_object(rendered, seen, context.terms.newest.duplicates)
 

@@ -28,6 +28,7 @@ class Seen:
     livemode: bool
     created: int  # unix seconds: the event's own `created`
     event_id: str
+    first: bool  # a `….created` event: of two in one second, it is the earlier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def read_object(rendered: object, seen: Seen, terms: DuplicateTerms) -> Sighting
         livemode=fields.flag("livemode", otherwise=seen.livemode),
         values=values,
         seen_created=seen.created,
-        progress=kind.progress(values),
+        progress=kind.progress(values) << 1 | (not seen.first),
         event_id=seen.event_id,
     )
 
@@ -84,7 +85,7 @@ def _charge(fields: RenderedFields, terms: DuplicateTerms) -> Values:
 def _charge_progress(values: Values) -> int:
     money = int(str(values["captured_minor"])) + int(str(values["refunded_minor"]))
     marks = 2 * bool(values["disputed"]) + bool(values["balance_transaction_id"])
-    return _rank(values, "status", ("pending", "failed", "succeeded")) << 58 | money << 2 | marks
+    return _rank(values, "status", ("pending", "failed", "succeeded")) << 57 | money << 2 | marks
 
 
 def _payment_intent(fields: RenderedFields, _terms: DuplicateTerms) -> Values:

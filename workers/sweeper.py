@@ -15,8 +15,7 @@ from ledger.inbox import release_expired, waiting_count
 from ledger.look_ups import due_look_ups
 from ledger.refund_intents import due_intents
 from runtime.limits import SWEEP_ROWS_MAX, SWEEP_SECONDS
-from runtime.queues import LOOK_UP_JOB, SEND_REFUND_JOB
-from workers.context import WorkerContext
+from workers.context import WorkerContext, ring_for
 
 _log = logging.getLogger(__name__)
 
@@ -44,10 +43,7 @@ def sweep(context: WorkerContext) -> Swept:
         look_ups = due_look_ups(connection, now_ms, SWEEP_ROWS_MAX)
     if waiting:
         context.wakeups.wake_events()
-    for intent_id in intents:
-        context.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
-    for row_id in look_ups:
-        context.wakeups.wake_effect(LOOK_UP_JOB, row_id)
+    ring_for(context, intents, look_ups)
     return Swept(
         released=released,
         waiting=waiting,

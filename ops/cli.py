@@ -1,0 +1,114 @@
+"""`redress`: the operators' command line. Commands are loaded by name, each only when it is asked for.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong use. Whatever goes wrong is told in sentences on
+stderr, never as a traceback, unless `--debug` asks for one.
+"""
+
+import importlib
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+import click
+
+from ops.operator_context import OperatorContext
+
+#: name → (where the command is, its line in `redress --help`). Help must not import what it lists.
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "up": ("ops.up_command:up", "Run everything on this machine."),
+    "doctor": ("ops.doctor_command:doctor", "Check every part and say what to do."),
+    "events": ("ops.events_commands:events", "List, show and replay Stripe's events."),
+    "replay": ("ops.replay_command:replay", "Short for `events replay`."),
+    "refunds": ("ops.refunds_commands:refunds", "List refunds and tell their whole story."),
+    "queue": ("ops.queue_commands:queue", "Say what waits where."),
+    "brake": ("ops.brake_commands:brake", "Stop all money at once, and release it."),
+    "sandbox": ("ops.process_commands:sandbox", "Serve a stand-in for Stripe."),
+    "web": ("ops.process_commands:web", "Receive Stripe's webhooks."),
+    "worker": ("ops.process_commands:worker", "Work through the events."),
+    "effects": ("ops.process_commands:effects", "Send the refunds."),
+    "migrate": ("ops.process_commands:migrate", "Bring the database up to date."),
+    "sweeper": ("ops.process_commands:sweeper", "Find what was stranded and ring for it."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called, and whose errors are sentences."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """The names, in the order of the table: what is wanted most comes first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
+        """Import one command; None when the table has no such name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module_name), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's signature
+        """Write the table's own lines, so that help imports nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
+        """Run a command line and end the process with its exit code."""
+        operator = extra.pop("obj", None) or OperatorContext()
+        extra["standalone_mode"] = False
+        raise SystemExit(self._run(operator, args, others, extra))
+
+    def _run(
+        self,
+        operator: OperatorContext,
+        args: Sequence[str] | None,
+        others: tuple[Any, ...],
+        extra: dict[str, Any],
+    ) -> int:
+        try:
+            ended: object = super().main(args, *others, obj=operator, **extra)
+        except click.exceptions.NoArgsIsHelpError as help_wanted:
+            help_wanted.show()
+            return 2
+        except click.UsageError as misuse:
+            click.echo(_misuse_sentence(misuse), err=True)
+            return 2
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the operator gets a sentence
+            if operator.debug:
+                traceback.print_exception(error)
+            for sentence in _sentences(error):
+                click.echo(f"redress: {sentence}", err=True)
+            return 1
+        # Outside its standalone mode click returns the code of ctx.exit(), else the command's value.
+        return ended if isinstance(ended, int) else 0
+
+
+def _misuse_sentence(misuse: click.UsageError) -> str:
+    path = misuse.ctx.command_path if misuse.ctx else "redress"
+    problem = " ".join(misuse.format_message().split()).rstrip(".")
+    return f"{path}: {problem}. See `{path} --help`."
+
+
+def _sentences(error: Exception) -> Sequence[str]:
+    # Imported here because it knows the errors of libraries that help must not wait for.
+    from ops.failure_sentences import failure_sentences  # noqa: PLC0415 -- see above
+
+    return failure_sentences(error)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: redress up. Settings come from the environment; docs/settings.md lists them.",
+)
+@click.option("--debug", is_flag=True, help="On an unexpected error, show where it happened.")
+@click.version_option(version("redress"), prog_name="redress")
+@click.pass_obj
+def cli(operator: OperatorContext, *, debug: bool) -> None:
+    """Take Stripe's webhooks, find duplicate charges, refund each once, and show why."""
+    operator.debug = debug
+
+
+def main() -> None:
+    """Run `redress` as the console script does."""
+    cli.main(prog_name="redress")

@@ -1,0 +1,117 @@
+"""The commands of the Procfile: each runs one process until SIGTERM or SIGINT, logging JSON lines."""
+
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ledger.schema import migrate as migrate_schema
+from ledger.schema import newest_revision, schema_revision
+from runtime.logs import configure_logs
+from runtime.queues import EFFECTS, EVENTS
+from runtime.settings import Settings, load_settings
+from runtime.wiring import Wiring, open_wiring
+
+
+@click.command(epilog="Example: DATABASE_URL=postgresql://… redress migrate")
+def migrate() -> None:
+    """Bring the database to the schema that this version needs."""
+    with open_wiring(load_settings()) as wiring:
+        click.echo(f"the database is at schema {migrate_schema(wiring.store)}")
+
+
+@click.command(epilog="Example: redress web")
+def web() -> None:
+    """Receive Stripe's webhooks on REDRESS_WEB_PORT."""
+    from webhooks.server import serve  # noqa: PLC0415 - the other commands need no server
+
+    settings = _settings_of_a_process()
+    with _current_schema(settings):
+        pass
+    serve(settings)
+
+
+@click.command(epilog="Example: redress worker")
+def worker() -> None:
+    """Judge the events of the inbox, rung for by the queue `events`."""
+    _work_on(EVENTS)
+
+
+@click.command(epilog="Example: redress effects")
+def effects() -> None:
+    """Send refunds to Stripe, rung for by the queue `effects`."""
+    _work_on(EFFECTS)
+
+
+@click.command(epilog="Example: redress sweeper")
+def sweeper() -> None:
+    """Find whatever is due and has nobody on it, every few seconds."""
+    from workers.sweeper import run_sweeper  # noqa: PLC0415 - the other commands need no Stripe
+
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    with _current_schema(_settings_of_a_process()) as wiring:
+        run_sweeper(_worker_context(wiring), stopped.wait)
+
+
+@click.command(epilog="Example: redress sandbox --repeats 0.1 --delays 0.2")
+@click.option("--repeats", default=0.0, show_default=True, help="Share of repeated deliveries.")
+@click.option("--delays", default=0.0, show_default=True, help="Share of delayed deliveries.")
+@click.option("--seed", type=int, help="Fixes all ids and habits, for a day that can be replayed.")
+def sandbox(repeats: float, delays: float, seed: int | None) -> None:
+    """Stand in for Stripe's API on REDRESS_SANDBOX_PORT and deliver its webhooks."""
+    from ops.sandbox.deliveries import DeliveryHabits  # noqa: PLC0415 - only this command plays
+    from ops.sandbox.sandbox_process import run_sandbox  # noqa: PLC0415 - only this command plays
+
+    settings = _settings_of_a_process()
+    rng = random.Random(seed)  # noqa: S311 - a stand-in's ids, no secrets
+    habits = DeliveryHabits(repeat_share=repeats, delay_share=delays, speed=60.0)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    run_sandbox(settings, rng, habits, stopped)
+
+
+def _work_on(queue_name: str) -> None:
+    from workers import jobs  # noqa: PLC0415 - loads Stripe's SDK, before any fork
+    from workers.rq_process import run_worker  # noqa: PLC0415 - loads RQ
+
+    with _current_schema(_settings_of_a_process()) as wiring:
+        jobs.use_context(_worker_context(wiring))
+        run_worker(wiring.redis, queue_name)
+
+
+def _worker_context(wiring: Wiring) -> Any:
+    from workers.context import WorkerContext  # noqa: PLC0415 - loads Stripe's SDK
+    from workers.gateway import StripeGateway  # noqa: PLC0415 - loads Stripe's SDK
+
+    return WorkerContext(
+        settings=wiring.settings,
+        store=wiring.store,
+        clock=wiring.clock,
+        gateway=StripeGateway(wiring.settings),
+        wakeups=wiring.wakeups,
+    )
+
+
+def _settings_of_a_process() -> Settings:
+    configure_logs("info")
+    return load_settings()
+
+
+@contextmanager
+def _current_schema(settings: Settings) -> Iterator[Wiring]:
+    """The process's parts, if the database is at the schema that this version of the code needs."""
+    with open_wiring(settings) as wiring:
+        found, needed = schema_revision(wiring.store), newest_revision()
+        if found != needed:
+            raise click.ClickException(
+                f"the database is at schema {found or 'none'} and this version needs {needed}:"
+                " run `redress migrate`"
+            )
+        yield wiring

@@ -1,0 +1,99 @@
+"""`redress queue`: what waits where, in the ledger (the work) and in Redis (the bells)."""
+
+from dataclasses import asdict
+
+import click
+from redis.exceptions import RedisError
+
+from ledger.work_counts import EffectCounts, InboxCounts, count_effects, count_inbox
+from ops.failure_sentences import redis_sentence
+from ops.moments import duration_text
+from ops.operator_context import OperatorContext
+from ops.queue_readings import QueueReading, read_queues
+from ops.terminal import json_option, print_facts, print_json, print_table, say
+from runtime.wiring import Wiring
+
+
+@click.group(epilog="Example: redress queue status")
+def queue() -> None:
+    """Say what waits where."""
+
+
+@queue.command("status", epilog="Example: redress queue status --json")
+@json_option
+@click.pass_obj
+def status(operator: OperatorContext, *, as_json: bool) -> None:
+    """Show events, refunds and look-ups that wait, and Redis' queues and workers.
+
+    Redis being away is said and is no failure: rows are the work, Redis only rings for it.
+    """
+    now_ms = operator.clock.now_ms()
+    with operator.wiring() as wiring:
+        with wiring.store.read() as connection:
+            inbox, effects = count_inbox(connection, now_ms), count_effects(connection, now_ms)
+        queues, redis_problem = _read_redis(wiring, now_ms)
+    if as_json:
+        print_json(
+            {
+                "events": asdict(inbox),
+                "intents": dict(effects.intents),
+                "held": dict(effects.held),
+                "look_ups": {"wanted": effects.look_ups, "due": effects.look_ups_due},
+                "queues": [asdict(one) for one in queues],
+                "redis": redis_problem or "ok",
+            }
+        )
+        return
+    _print_ledger(inbox, effects)
+    say("")
+    if redis_problem:
+        say(redis_problem, "Nothing is lost: the rows wait until it is back.")
+    else:
+        _print_queues(queues)
+
+
+def _read_redis(wiring: Wiring, now_ms: int) -> tuple[tuple[QueueReading, ...], str | None]:
+    try:
+        return read_queues(wiring.redis, now_ms), None
+    except RedisError as error:
+        return (), redis_sentence(error)
+
+
+def _print_ledger(inbox: InboxCounts, effects: EffectCounts) -> None:
+    waiting = f"{inbox.waiting}"
+    if inbox.oldest_waiting_ms is not None:
+        waiting += f", the oldest for {duration_text(inbox.oldest_waiting_ms)}"
+    parked = f"{inbox.parked}"
+    if inbox.parked:
+        parked += ": `redress events list --state parked` says why"
+    print_facts(
+        [
+            ("events waiting", waiting),
+            ("events to be tried again", f"{inbox.delayed}"),
+            ("events being worked on", f"{inbox.claimed}"),
+            ("events parked", parked),
+            ("look-ups wanted", f"{effects.look_ups} ({effects.look_ups_due} due)"),
+        ]
+    )
+    say("")
+    present = [(state, str(count)) for state, count in effects.intents.items() if count]
+    if present:
+        print_table(("refund intents", "count"), present, right=("count",))
+    else:
+        say("No refund intents yet.")
+    for reason, count in effects.held.items():
+        say(f"Kept back, {count}: {reason}")
+
+
+def _print_queues(queues: tuple[QueueReading, ...]) -> None:
+    print_table(
+        ("queue", "wake-ups", "workers", "failed jobs"),
+        [(one.name, str(one.jobs), str(one.workers), str(one.failed)) for one in queues],
+        right=("wake-ups", "workers", "failed jobs"),
+    )
+    for one in queues:
+        if not one.workers:
+            say(f"Nobody works on the queue {one.name}: start `redress {_COMMANDS[one.name]}`.")
+
+
+_COMMANDS = {"events": "worker", "effects": "effects"}

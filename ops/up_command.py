@@ -1,0 +1,176 @@
+"""`redress up`: everything on one machine, with one command.
+
+Without a Stripe key it starts the sandbox too and plays a shop's day, so that a newcomer sees duplicate
+charges being found and refunded; with a key it serves that Stripe.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+import ops
+from ledger.schema import migrate
+from ops.demonstration import Stage, play_demonstration
+from ops.supervisor import Supervisor, child_environ, procfile_commands
+from runtime.clock import SystemClock
+from runtime.data_lock import DataFolderInUse, DataFolderLock
+from runtime.embedded_redis import EmbeddedRedis, EmbeddedRedisFailed
+from runtime.redis_socket import socket_url
+from runtime.setting_values import Mode
+from runtime.settings import Settings, load_settings
+from runtime.wiring import open_wiring
+
+#: The sandbox takes any test key; this one says in every log what it is.
+SANDBOX_KEY = "sk_test_sandbox"
+
+#: How unruly the demonstration's deliveries are: repeated and reordered as on Stripe's worst days.
+_SANDBOX_COMMAND = "redress sandbox --repeats 0.08 --delays 0.15"
+
+
+@click.command(epilog="Example: redress up --seconds 30")
+@click.option("--seconds", default=60.0, show_default=True, help="How long the shop's day takes.")
+@click.option("--no-demo", is_flag=True, help="Start the sandbox without playing a shop's day.")
+@click.option("--once", is_flag=True, help="End after the day; exit code 1 if it went wrong.")
+def up(seconds: float, *, no_demo: bool, once: bool) -> None:
+    """Run every process on this machine, with an embedded queue server and database."""
+    console = Console()
+    settings = load_settings()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    demonstration = None
+    with ExitStack() as held:
+        try:
+            held.enter_context(DataFolderLock(settings.redress_data))
+            supervisor = held.enter_context(_everything(settings, console))
+        except (DataFolderInUse, EmbeddedRedisFailed, _PortTaken) as refused:
+            raise click.ClickException(str(refused)) from None
+        _introduce(settings, console)
+        if settings.stripe_api_key is None and not no_demo:
+            stage = Stage(
+                settings=load_settings(_served_environ(settings)),
+                console=console,
+                watch=supervisor.watch,
+                stop=stop,
+            )
+            demonstration = play_demonstration(stage, seconds)
+        if not once:
+            _stay(supervisor, console, stop)
+        console.print("stopping: every process finishes what it is at")
+    if demonstration is not None and not demonstration.as_expected:
+        raise SystemExit(1)
+
+
+class _PortTaken(Exception):
+    """A port is in use; the text names the variable to set."""
+
+
+@contextmanager
+def _everything(settings: Settings, console: Console) -> Iterator[Supervisor]:
+    """The queue server, the migrated database and all processes, stopped in order on leaving."""
+    sandbox = settings.stripe_api_key is None
+    _require_free_ports(settings, sandbox=sandbox)
+    embedded = settings.redis_url == socket_url(settings.redress_data)
+    environ = _served_environ(settings)
+    supervisor = Supervisor(
+        clock=SystemClock(),
+        environ=child_environ(environ, os.environ),
+        log_folder=settings.redress_data / "logs",
+        told=lambda sentence: console.print(f"[yellow]{sentence}[/yellow]"),
+    )
+    with ExitStack() as held:
+        if embedded:
+            held.enter_context(EmbeddedRedis(settings.redress_data))
+        with open_wiring(load_settings(environ)) as wiring:
+            migrate(wiring.store)
+        for name, command in procfile_commands(_procfile()).items():
+            supervisor.add(name, command)
+        if sandbox:
+            supervisor.add("sandbox", _SANDBOX_COMMAND)
+        held.callback(supervisor.stop)
+        supervisor.start()
+        yield supervisor
+
+
+def _stay(supervisor: Supervisor, console: Console, stop: threading.Event) -> None:
+    if not stop.is_set():
+        console.print("serving; press Ctrl-C to stop")
+    while not stop.wait(0.5):
+        supervisor.watch()
+
+
+def _introduce(settings: Settings, console: Console) -> None:
+    address = f"http://{settings.redress_host}:{settings.redress_web_port}/webhooks/stripe"
+    console.print(f"[bold]redress[/bold] receives webhooks at {address}")
+    console.print(f"logs: {settings.redress_data / 'logs'}", highlight=False)
+    if settings.stripe_api_key is None:
+        return
+    kind = "live" if settings.livemode else "test"
+    moves = {
+        Mode.OBSERVE: "decides and records, moves no money (REDRESS_MODE=enforce to refund)",
+        Mode.ENFORCE: "refunds at Stripe",
+    }
+    console.print(f"mode: {kind}, {settings.redress_mode}: {moves[settings.redress_mode]}")
+    if settings.stripe_api_base is None:
+        console.print(f"to forward events here: stripe listen --forward-to {address}")
+
+
+def _served_environ(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables for every process, the sandbox in Stripe's place if need be."""
+    given = {
+        name: value
+        for name, value in os.environ.items()
+        if name.lower() in Settings.model_fields and value
+    }
+    given |= {
+        "REDRESS_DATA": str(settings.redress_data.resolve()),
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "REDRESS_MODE": settings.redress_mode.value,
+    }
+    if settings.stripe_api_key is None:
+        host, port = settings.redress_host, settings.redress_sandbox_port
+        given |= {
+            "STRIPE_API_KEY": SANDBOX_KEY,
+            "STRIPE_API_BASE": f"http://{host}:{port}",
+            "STRIPE_WEBHOOK_SECRETS": _sandbox_secret(settings.redress_data),
+        }
+    return given
+
+
+def _sandbox_secret(data: Path) -> str:
+    kept = data / "sandbox-webhook-secret"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text(f"whsec_{secrets.token_hex(24)}", encoding="ascii")
+    return kept.read_text(encoding="ascii")
+
+
+def _require_free_ports(settings: Settings, *, sandbox: bool) -> None:
+    wanted = {"REDRESS_WEB_PORT": settings.redress_web_port}
+    if sandbox:
+        wanted["REDRESS_SANDBOX_PORT"] = settings.redress_sandbox_port
+    for variable, port in wanted.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.redress_host, port))
+            except OSError:
+                raise _PortTaken(
+                    f"port {port} is in use; set {variable} to a free one, or stop what uses it"
+                ) from None
+
+
+def _procfile() -> Path:
+    """The Procfile of a checkout, or the copy inside an installed package."""
+    package = Path(ops.__file__).parent
+    beside = package.parent / "Procfile"
+    return beside if beside.exists() else package / "Procfile"
