@@ -106,7 +106,7 @@ def terms_in_force(at: int, folder: Traversable | None = None) -> Terms:
 
 def load_every_version(folder: Traversable | None = None) -> tuple[Terms, ...]:
     """All versions, the one that took effect first at the front. Raises TermsError."""
-    place = files("policy") / "terms" if folder is None else folder
+    place = files("policy").joinpath("terms") if folder is None else folder
     found = [_read(entry) for entry in place.iterdir() if entry.name.endswith(".toml")]
     if not found:
         raise TermsError(f"{place} holds no terms file")

@@ -62,10 +62,10 @@ def judge_charges(
     while waiting:
         charge_id = waiting.pop(0)
         if charge_id not in seen:
-            members = {charge_id, *bench.judge_group_of(charge_id)}
-            seen |= members
+            members = set(bench.judge_group_of(charge_id))
+            seen |= {charge_id, *members}
             # A payment that was tied to one of these and no longer is must be cleared as well.
-            if len(members) > 1 or bench.judged.decisions:
+            if members:
                 waiting += sorted(cases_keeping(connection, DUPLICATE_CHARGE, members) - seen)
     return bench.judged
 
@@ -103,7 +103,7 @@ class _Bench:
     judged: Judged = field(default_factory=Judged)
 
     def judge_group_of(self, charge_id: str) -> list[str]:
-        """Judge the charge and everything tied to it; returns whom that was, if it was not alone."""
+        """Judge the charge and all that is tied to it; returns those charges, none if nothing is near."""
         try:
             group = self._group(charge_id)
         except GroupTooLarge as too_large:

@@ -5,7 +5,6 @@ and their places are those of API 2026-10-28.endive; where an older release had 
 (`Subscription.current_period_end`, `Invoice.subscription`), the older place is read as well.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,9 +14,9 @@ from ledger import stripe_tables
 from ledger.projections import Sighting
 from ledger.refund_intents import INTENT_METADATA
 from policy.terms_file import DuplicateTerms
+from workers import billing_objects
+from workers.billing_objects import Values
 from workers.rendered_fields import RenderedFields, UnreadableRendering
-
-Values = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,86 +95,6 @@ def _payment_intent(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
         "currency": fields.text("currency").lower(),
         "amount_minor": fields.amount("amount"),
         "created": fields.whole("created"),
-    }
-
-
-def _invoice(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
-    of_parent = fields.part("parent").part("subscription_details").reference("subscription")
-    return {
-        "customer_id": fields.reference("customer"),
-        "subscription_id": of_parent or fields.reference("subscription"),
-        "billing_reason": fields.text_or_none("billing_reason"),
-        "status": fields.text_or_none("status"),
-        "currency": fields.text("currency").lower(),
-        "amount_due_minor": fields.amount("amount_due"),
-        "price_ids": json.dumps(_price_ids(fields)),
-        "created": fields.whole("created"),
-    }
-
-
-def _price_ids(fields: RenderedFields) -> list[str]:
-    lines = fields.part("lines").parts("data")
-    prices = (
-        line.part("pricing").part("price_details").reference("price") or line.reference("price")
-        for line in lines
-    )
-    return sorted({price for price in prices if price is not None})
-
-
-def _invoice_payment(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
-    payment = fields.part("payment")
-    invoice_id = fields.reference("invoice")
-    if invoice_id is None:
-        raise UnreadableRendering("invoice_payment.invoice must be an id")
-    return {
-        "invoice_id": invoice_id,
-        "payment_intent_id": payment.reference("payment_intent"),
-        "charge_id": payment.reference("charge"),
-        "amount_paid_minor": fields.amount_or("amount_paid", 0),
-        "status": fields.text("status"),
-    }
-
-
-def _subscription(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
-    return {
-        "customer_id": fields.reference("customer"),
-        "status": fields.text("status"),
-        "created": fields.whole("created"),
-        "ended_at": fields.whole_or_none("ended_at"),
-        "cancel_at_period_end": fields.flag("cancel_at_period_end"),
-        "schedule_id": fields.reference("schedule"),
-        "items": json.dumps(
-            [
-                {
-                    "id": item.text("id"),
-                    "price": item.reference("price"),
-                    "quantity": item.whole_or_none("quantity"),
-                    "period_start": item.whole_or_none("current_period_start"),
-                    "period_end": item.whole_or_none("current_period_end"),
-                }
-                for item in fields.part("items").parts("data")
-            ],
-            sort_keys=True,
-        ),
-    }
-
-
-def _schedule(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
-    return {
-        "subscription_id": fields.reference("subscription")
-        or fields.reference("released_subscription"),
-        "status": fields.text("status"),
-        "phases": json.dumps(
-            [
-                {
-                    "start": phase.whole_or_none("start_date"),
-                    "end": phase.whole_or_none("end_date"),
-                    "prices": [item.reference("price") for item in phase.parts("items")],
-                }
-                for phase in fields.parts("phases")
-            ],
-            sort_keys=True,
-        ),
     }
 
 
@@ -264,23 +183,23 @@ OBJECT_TYPES: Mapping[str, ObjectType] = {
     ),
     "invoice": ObjectType(
         table=stripe_tables.invoices,
-        values=_invoice,
+        values=billing_objects.invoice_values,
         progress=_by_order("status", "draft", "open", "uncollectible", "void", "paid"),
     ),
     "invoice_payment": ObjectType(
         table=stripe_tables.invoice_payments,
-        values=_invoice_payment,
+        values=billing_objects.invoice_payment_values,
         progress=_by_order("status", "open", "canceled", "paid"),
     ),
     "subscription": ObjectType(
         table=stripe_tables.subscriptions,
-        values=_subscription,
+        values=billing_objects.subscription_values,
         # Most states of a subscription may follow each other either way: only its end is last.
         progress=lambda values: int(values["status"] in ("canceled", "incomplete_expired")),
     ),
     "subscription_schedule": ObjectType(
         table=stripe_tables.subscription_schedules,
-        values=_schedule,
+        values=billing_objects.schedule_values,
         progress=_by_order("status", "not_started", "active", "completed", "released", "canceled"),
     ),
     "dispute": ObjectType(

@@ -1,0 +1,96 @@
+"""Reads Stripe's billing objects: invoices, their payments, subscriptions and schedules.
+
+Since the basil release an invoice names its subscription under `parent`, a line its price under
+`pricing`, and a subscription's period stands on its items (docs.stripe.com/changelog, 2025-03-31).
+"""
+
+import json
+
+from policy.terms_file import DuplicateTerms
+from workers.rendered_fields import RenderedFields, UnreadableRendering
+
+Values = dict[str, object]
+
+
+def invoice_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    """The columns of `invoices`."""
+    of_parent = fields.part("parent").part("subscription_details").reference("subscription")
+    return {
+        "customer_id": fields.reference("customer"),
+        "subscription_id": of_parent or fields.reference("subscription"),
+        "billing_reason": fields.text_or_none("billing_reason"),
+        "status": fields.text_or_none("status"),
+        "currency": fields.text("currency").lower(),
+        "amount_due_minor": fields.amount("amount_due"),
+        "price_ids": json.dumps(_price_ids(fields)),
+        "created": fields.whole("created"),
+    }
+
+
+def _price_ids(fields: RenderedFields) -> list[str]:
+    lines = fields.part("lines").parts("data")
+    prices = (
+        line.part("pricing").part("price_details").reference("price") or line.reference("price")
+        for line in lines
+    )
+    return sorted({price for price in prices if price is not None})
+
+
+def invoice_payment_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    """The columns of `invoice_payments`."""
+    payment = fields.part("payment")
+    invoice_id = fields.reference("invoice")
+    if invoice_id is None:
+        raise UnreadableRendering("invoice_payment.invoice must be an id")
+    return {
+        "invoice_id": invoice_id,
+        "payment_intent_id": payment.reference("payment_intent"),
+        "charge_id": payment.reference("charge"),
+        "amount_paid_minor": fields.amount_or("amount_paid", 0),
+        "status": fields.text("status"),
+    }
+
+
+def subscription_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    """The columns of `subscriptions`; each item carries its own billing period."""
+    return {
+        "customer_id": fields.reference("customer"),
+        "status": fields.text("status"),
+        "created": fields.whole("created"),
+        "ended_at": fields.whole_or_none("ended_at"),
+        "cancel_at_period_end": fields.flag("cancel_at_period_end"),
+        "schedule_id": fields.reference("schedule"),
+        "items": json.dumps(
+            [
+                {
+                    "id": item.text("id"),
+                    "price": item.reference("price"),
+                    "quantity": item.whole_or_none("quantity"),
+                    "period_start": item.whole_or_none("current_period_start"),
+                    "period_end": item.whole_or_none("current_period_end"),
+                }
+                for item in fields.part("items").parts("data")
+            ],
+            sort_keys=True,
+        ),
+    }
+
+
+def schedule_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    """The columns of `subscription_schedules`."""
+    return {
+        "subscription_id": fields.reference("subscription")
+        or fields.reference("released_subscription"),
+        "status": fields.text("status"),
+        "phases": json.dumps(
+            [
+                {
+                    "start": phase.whole_or_none("start_date"),
+                    "end": phase.whole_or_none("end_date"),
+                    "prices": [item.reference("price") for item in phase.parts("items")],
+                }
+                for phase in fields.parts("phases")
+            ],
+            sort_keys=True,
+        ),
+    }
