@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.audit_log import record
 from ledger.states import IntentState
@@ -53,8 +54,9 @@ def set_brake(connection: Connection, brake: Brake, *, origin: str) -> None:
         "actor": brake.actor,
         "changed_ms": brake.changed_ms,
     }
-    if connection.execute(update(brakes).values(values)).rowcount == 0:
-        connection.execute(insert(brakes).values(id=1, **values))
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    first = dialect.insert(brakes).values(id=1, **values)
+    connection.execute(first.on_conflict_do_update(index_elements=["id"], set_=values))
     record(
         connection,
         at_ms=brake.changed_ms,

@@ -88,16 +88,17 @@ def seal_decisions(connection: Connection, count_max: int) -> int:
 def broken_seal(connection: Connection) -> int | None:
     """The id of the first decision whose seal does not fit; None when the whole chain holds."""
     digest = ""
-    rows = connection.execute(
+    chain = (
         select(seals.c.digest.label("sealed"), seals.c.decision_id, decisions)
         .outerjoin(decisions, seals.c.decision_id == decisions.c.id)
         .order_by(seals.c.seq)
         .execution_options(yield_per=500)
     )
-    for row in rows:
-        digest = _digest(digest, row) if row.id is not None else ""
-        if digest != row.sealed:
-            return int(row.decision_id)
+    with connection.execute(chain) as rows:
+        for row in rows:
+            digest = _digest(digest, row) if row.id is not None else ""
+            if digest != row.sealed:
+                return int(row.decision_id)
     return None
 
 

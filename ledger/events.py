@@ -51,3 +51,8 @@ class ClaimedEvent:
     payload: bytes
     fence: int
     attempts: int
+
+    @property
+    def replayed(self) -> bool:
+        """Whether an operator had it put back: a replay raises the fence and forgets the attempts."""
+        return self.fence > self.attempts

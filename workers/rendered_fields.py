@@ -88,6 +88,10 @@ class RenderedFields:
             for position, part in enumerate(found)
         ]
 
+    def raw(self, name: str) -> object:
+        """What stands in the field, as it is; None when it is missing."""
+        return self._rendered.get(name)
+
     def first_text(self, names: tuple[str, ...]) -> str | None:
         """The first of these fields that holds a text, in their order."""
         return next((text for name in names if (text := self.text_or_none(name))), None)
