@@ -50,7 +50,7 @@ def gather_group(
     tied: dict[str, Payment] = {}
     frontier = [charge_id]
     while frontier:
-        rows = [row for one in frontier for row in _neighbours(connection, one, reach)]
+        rows = _neighbours(connection, frontier, reach)
         fresh = {row.charge_id: row for row in rows if row.charge_id not in found}
         if not found and len(fresh) < 2:  # noqa: PLR2004 - the usual case: nothing to compare with
             return []
@@ -112,11 +112,14 @@ def payments_from(connection: Connection, rows: Sequence[AnyRow]) -> list[Paymen
     ]
 
 
-def _neighbours(connection: Connection, charge_id: str, reach: Reach) -> Sequence[AnyRow]:
+def _neighbours(
+    connection: Connection, charge_ids: Sequence[str], reach: Reach
+) -> Sequence[AnyRow]:
+    """These charges and their neighbours; at the limit of rows a group is too large in any case."""
     return connection.execute(
         _NEIGHBOURS,
         {
-            "id": charge_id,
+            "ids": charge_ids,
             "customer_seconds": reach.customer_seconds,
             "card_seconds": reach.card_seconds,
             "most": GROUP_PAYMENTS_MAX + 1,
@@ -249,7 +252,7 @@ _subject = charges.alias("subject")
 _near = charges.alias("near")
 _own_link = invoice_payments.alias("own_link")
 _link = invoice_payments.alias("link")
-_is_subject = _subject.c.charge_id == bindparam("id")
+_is_subject = _subject.c.charge_id.in_(bindparam("ids", expanding=True))
 _customer_reach: BindParameter[int] = bindparam("customer_seconds")
 _card_reach: BindParameter[int] = bindparam("card_seconds")
 _BY_CUSTOMER = select(_near.c.charge_id).join(
@@ -277,7 +280,7 @@ _NEIGHBOURS = (
     select(charges)
     .where(
         or_(
-            charges.c.charge_id == bindparam("id"),
+            charges.c.charge_id.in_(bindparam("ids", expanding=True)),
             charges.c.charge_id.in_(
                 union(
                     *(

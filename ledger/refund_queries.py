@@ -75,7 +75,7 @@ def refund_totals(connection: Connection, wanted: RefundFilter) -> Sequence[AnyR
         select(
             refund_intents.c.currency,
             refund_intents.c.state,
-            func.count().label("count"),
+            func.count().label("number"),
             func.sum(refund_intents.c.amount_minor).label("amount_minor"),
         )
         .where(*wanted.conditions())

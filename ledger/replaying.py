@@ -47,11 +47,11 @@ class ReplayPlan:
 
     events: int
     last_row: int  # the newest row that is meant; later arrivals are not
-    by_type: Sequence[AnyRow]  # type, state, count
+    by_type: Sequence[AnyRow]  # type, state, number
     parked_notes: Mapping[str, int]  # why events among them were parked
     left_alone: Mapping[str, int]  # why others that the filter names are not replayed
     decisions: int  # that these events led to so far
-    intents: Sequence[AnyRow]  # state, currency, count, amount_minor: these are not made again
+    intents: Sequence[AnyRow]  # state, currency, number, amount_minor: these are not made again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def plan_replay(connection: Connection, order: ReplayOrder) -> ReplayPlan:
     chosen = _chosen(order).subquery()
     total = connection.execute(select(func.count(), func.max(chosen.c.id))).one()
     by_type = connection.execute(
-        select(chosen.c.type, chosen.c.state, func.count().label("count"))
+        select(chosen.c.type, chosen.c.state, func.count().label("number"))
         .group_by(chosen.c.type, chosen.c.state)
         .order_by(chosen.c.type, chosen.c.state)
     ).all()
@@ -179,7 +179,7 @@ def _parked_notes(connection: Connection, order: ReplayOrder) -> dict[str, int]:
     chosen = _chosen(order).subquery()
     note = func.coalesce(chosen.c.note, "").label("note")
     rows = connection.execute(
-        select(note, func.count().label("count"))
+        select(note, func.count().label("number"))
         .where(chosen.c.state == EventState.PARKED.value)
         .group_by(chosen.c.note)
         .order_by(func.count().desc(), chosen.c.note)
@@ -193,7 +193,7 @@ def _intents(connection: Connection, of_these: ColumnElement[bool]) -> Sequence[
         select(
             refund_intents.c.state,
             refund_intents.c.currency,
-            func.count().label("count"),
+            func.count().label("number"),
             func.sum(refund_intents.c.amount_minor).label("amount_minor"),
         )
         .where(refund_intents.c.case_id.in_(select(decisions.c.case_id).where(of_these)))

@@ -1,14 +1,13 @@
-"""Brings a database to the schema that this version of the code needs, and says where one stands."""
+"""Brings a database to the schema that this version of the code needs, by Alembic's migrations."""
 
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from ledger.engine import Store
+from ledger.schema_revision import NEWEST_REVISION
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = text("SELECT pg_advisory_xact_lock(7203150003)")
@@ -25,21 +24,7 @@ def migrate(store: Store) -> str:
         config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-    return newest_revision()
-
-
-def schema_revision(store: Store) -> str | None:
-    """The revision that the database stands at; None for an empty one."""
-    with store.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def newest_revision() -> str:
-    """The revision that this version of the code needs."""
-    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    if head is None:
-        raise LookupError("the package holds no migrations")
-    return head
+    return NEWEST_REVISION
 
 
 def alembic_config() -> Config:

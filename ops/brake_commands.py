@@ -1,8 +1,10 @@
 """`redress brake`: one switch stops every refund of every process; what waits is kept."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
+from sqlalchemy import Connection
 
 from ledger.brake import Brake, read_brake, set_brake
 from ledger.engine import lock_names
@@ -14,9 +16,104 @@ from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import counted, json_option, print_json, say
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import SEND_REFUND_JOB
-from workers.brake_lock import MONEY_BRAKES_LOCK
+from runtime.wiring import Wiring
+
+#: What a worker holds from reading the switch to committing that a refund leaves
+#: (workers.money_brakes). Under it, no refund can leave once `brake on` has answered.
+_LOCK: Final = "money brakes"
 
 
-@click.group(epilog="Example: redress brake on --reason 'checking a wrong refund'")
+@click.group(epilog="Example: redress brake on --reason 'looking into a wrong refund'")
 def brake() -> None:
     """Stop all money at once, and release it."""
+
+
+@brake.command("on", epilog="Example: redress brake on --reason 'looking into a wrong refund'")
+@REASON_OPTION
+@click.pass_obj
+def on(operator: OperatorContext, reason: str | None) -> None:
+    """Stop all money: from now on no refund leaves; none is lost.
+
+    A call that is on its way to Stripe at this moment still ends.
+    """
+    given = require_reason(reason)
+    with operator.wiring() as wiring:
+        with wiring.store.write() as connection:
+            _set(connection, wiring, stopped=True, reason=given)
+        with wiring.store.read() as connection:
+            intents = count_effects(connection, wiring.clock.now_ms()).intents
+    say("The brake is on: no refund leaves, and none is lost.")
+    under_way = intents["submitted"] + intents["unknown"]
+    if under_way:
+        say(f"{counted(under_way, 'refund')} had been handed to Stripe before; see `refunds list`.")
+    say("`redress brake off --reason TEXT` releases it.")
+
+
+@brake.command("off", epilog="Example: redress brake off --reason 'the cause is mended'")
+@REASON_OPTION
+@click.pass_obj
+def off(operator: OperatorContext, reason: str | None) -> None:
+    """Release the brake: what it kept back is sent now, if nothing else keeps it back."""
+    given = require_reason(reason)
+    with operator.wiring() as wiring:
+        now_ms = wiring.clock.now_ms()
+        with wiring.store.write() as connection:
+            was_on = read_brake(connection).stopped
+            if was_on:
+                _set(connection, wiring, stopped=False, reason=given)
+            released = release_held(connection, now_ms) if was_on else 0
+        if not was_on:
+            say("The brake was not on; nothing was changed.")
+            return
+        rang = _ring(wiring, now_ms)
+    say("The brake is off.", f"{counted(released, 'refund')} that waited can leave now.")
+    say(*([] if rang else ["Redis is away; the sweeper finds them once it is back."]))
+
+
+@brake.command("status", epilog="Example: redress brake status --json")
+@json_option
+@click.pass_obj
+def status(operator: OperatorContext, *, as_json: bool) -> None:
+    """Say whether money is stopped, by whom and why, and what is kept back."""
+    with operator.wiring() as wiring, wiring.store.read() as connection:
+        standing = read_brake(connection)
+        held = count_effects(connection, wiring.clock.now_ms()).held
+    if as_json:
+        print_json(_document(standing, held))
+        return
+    mode = operator.settings().redress_mode
+    say(f"The brake is {'ON: no refund leaves' if standing.stopped else 'off'}; mode {mode}.")
+    if standing.changed_ms:
+        verb = "Stopped" if standing.stopped else "Released"
+        when = moment_text(standing.changed_ms)
+        say(f"{verb} by {standing.actor} at {when}: {standing.reason}")
+    for reason, count in held.items():
+        say(f"Kept back, {count}: {reason}")
+
+
+def _set(connection: Connection, wiring: Wiring, *, stopped: bool, reason: str) -> None:
+    lock_names(connection, [_LOCK])
+    standing = Brake(
+        stopped=stopped,
+        reason=reason,
+        actor=current_actor(),
+        changed_ms=wiring.clock.now_ms(),
+    )
+    set_brake(connection, standing, origin=ORIGIN)
+
+
+def _ring(wiring: Wiring, now_ms: int) -> bool:
+    """Ring for what is due now; the sweeper rings for what is more than one page of it."""
+    with wiring.store.read() as connection:
+        due = due_intents(connection, now_ms, SWEEP_ROWS_MAX)
+    return all(wiring.wakeups.wake_effect(SEND_REFUND_JOB, intent_id) for intent_id in due)
+
+
+def _document(standing: Brake, held: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "stopped": standing.stopped,
+        "reason": standing.reason,
+        "actor": standing.actor,
+        "changed_ms": standing.changed_ms,
+        "held": dict(held),
+    }

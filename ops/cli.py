@@ -5,6 +5,7 @@ stderr, never as a traceback, unless `--debug` asks for one.
 """
 
 import importlib
+import logging
 import traceback
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -107,6 +108,9 @@ def _sentences(error: Exception) -> Sequence[str]:
 def cli(operator: OperatorContext, *, debug: bool) -> None:
     """Take Stripe's webhooks, find duplicate charges, refund each once, and show why."""
     operator.debug = debug
+    # Commands say themselves what went wrong; a log line on stderr would say it twice. The commands
+    # that are processes set up a log of their own.
+    logging.lastResort = None
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ledger.event_types import HANDLED
 from ledger.summaries import Progressed, day_progress, refunds_by_charge, reviews_by_charge
 from ops.demonstration_table import show_outcome
-from ops.sandbox.delivery_endpoints import register_endpoint
+from ops.sandbox.delivery_endpoints import register_endpoint, rotate_secret
 from ops.sandbox.keep_alive import HttpUnanswered, KeepAliveClient
 from ops.sandbox.shop_answers import DayAnswers
 from ops.sandbox.shop_day import ShopDay
@@ -69,6 +69,21 @@ class Stage:
     watch: Callable[[], None]
     stop: threading.Event
 
+    @property
+    def sandbox(self) -> str:
+        """The sandbox's address."""
+        return str(self.settings.stripe_api_base)
+
+    @property
+    def address(self) -> str:
+        """Where the sandbox delivers its webhooks."""
+        host, port = self.settings.redress_host, self.settings.redress_web_port
+        return f"http://{host}:{port}/webhooks/stripe"
+
+    def secrets(self) -> list[str]:
+        """The signing secrets that the receiver accepts, newest first."""
+        return [key.get_secret_value() for key in self.settings.stripe_webhook_secrets]
+
 
 def play_demonstration(stage: Stage, seconds: float) -> Demonstration | None:
     """Play the day, wait until all is quiet, print the table; None when it was stopped half-way."""
@@ -93,13 +108,11 @@ def play_demonstration(stage: Stage, seconds: float) -> Demonstration | None:
 
 def _meet_the_sandbox(stage: Stage, clock: Clock) -> None:
     """Register the receiver at the sandbox, as soon as that answers."""
-    settings = stage.settings
-    address = f"http://{settings.redress_host}:{settings.redress_web_port}/webhooks/stripe"
-    keys = [key.get_secret_value() for key in settings.stripe_webhook_secrets]
+    keys = stage.secrets()
     ends = clock.monotonic() + DEMONSTRATION_SETTLE_SECONDS_MAX
     while not stage.stop.is_set():
         try:
-            register_endpoint(str(settings.stripe_api_base), address, keys, sorted(HANDLED))
+            register_endpoint(stage.sandbox, stage.address, keys[-1:], sorted(HANDLED))
         except HttpUnanswered:
             if clock.monotonic() > ends:
                 raise
@@ -121,11 +134,12 @@ def _play(stage: Stage, wiring: Wiring, seconds: float) -> DayAnswers | None:
     ) as bars:
         task = bars.add_task("a shop's day", total=None, found="")
         day = ShopDay(
-            str(stage.settings.stripe_api_base),
+            stage.sandbox,
             wiring.clock,
             seed=_day_number(wiring),
             duration_seconds=seconds,
             progress=lambda done, total, _label: bars.update(task, completed=done, total=total),
+            at_noon=lambda: rotate_secret(stage.sandbox, stage.address, stage.secrets()[0]),
         )
         player = _Player(day)
         player.start()
@@ -135,7 +149,7 @@ def _play(stage: Stage, wiring: Wiring, seconds: float) -> DayAnswers | None:
             stage.watch()
             bars.update(task, found=_found(wiring))
         player.join()
-        if player.failure is not None:
+        if player.failure is not None and not stage.stop.is_set():
             raise player.failure
     return None if stage.stop.is_set() else player.answers
 
@@ -170,14 +184,13 @@ def _found(wiring: Wiring) -> str:
 
 def _wait_until_quiet(stage: Stage, wiring: Wiring) -> bool:
     """Wait until every delivery was made, every event decided and every refund settled."""
-    base = stage.settings.stripe_api_base
     client = KeepAliveClient(5.0)
     ends = wiring.clock.monotonic() + DEMONSTRATION_SETTLE_SECONDS_MAX
     quiet = 0
     while not stage.stop.is_set() and wiring.clock.monotonic() < ends:
         with wiring.store.read() as connection:
             busy = day_progress(connection).open_rows
-        answer = client.send("GET", f"{base}/sandbox/deliveries", b"", {})
+        answer = client.send("GET", f"{stage.sandbox}/sandbox/deliveries", b"", {})
         waiting = orjson.loads(answer.body)["waiting"]
         quiet = quiet + 1 if busy == 0 and waiting == 0 else 0
         if quiet > _QUIET_LOOKS:

@@ -1,6 +1,5 @@
 """The commands of the Procfile: each runs one process until SIGTERM or SIGINT, logging JSON lines."""
 
-import random
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,17 +8,18 @@ from typing import Any
 
 import click
 
-from ledger.schema import migrate as migrate_schema
-from ledger.schema import newest_revision, schema_revision
+from ledger.schema_revision import NEWEST_REVISION, schema_revision
 from runtime.logs import configure_logs
 from runtime.queues import EFFECTS, EVENTS
 from runtime.settings import Settings, load_settings
-from runtime.wiring import Wiring, open_wiring
+from runtime.wiring import Wiring, open_redis, open_wiring
 
 
 @click.command(epilog="Example: DATABASE_URL=postgresql://… redress migrate")
 def migrate() -> None:
     """Bring the database to the schema that this version needs."""
+    from ledger.schema import migrate as migrate_schema  # noqa: PLC0415 - loads Alembic
+
     with open_wiring(load_settings()) as wiring:
         click.echo(f"the database is at schema {migrate_schema(wiring.store)}")
 
@@ -69,12 +69,11 @@ def sandbox(repeats: float, delays: float, seed: int | None) -> None:
     from ops.sandbox.sandbox_process import run_sandbox  # noqa: PLC0415 - only this command plays
 
     settings = _settings_of_a_process()
-    rng = random.Random(seed)  # noqa: S311 - a stand-in's ids, no secrets
     habits = DeliveryHabits(repeat_share=repeats, delay_share=delays, speed=60.0)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    run_sandbox(settings, rng, habits, stopped)
+    run_sandbox(settings, seed, habits, stopped)
 
 
 def _work_on(queue_name: str) -> None:
@@ -83,7 +82,8 @@ def _work_on(queue_name: str) -> None:
 
     with _current_schema(_settings_of_a_process()) as wiring:
         jobs.use_context(_worker_context(wiring))
-        run_worker(wiring.redis, queue_name)
+        # A client of its own: RQ blocks on it for longer than a wake-up may take.
+        run_worker(open_redis(wiring.settings.redis_url), queue_name)
 
 
 def _worker_context(wiring: Wiring) -> Any:
@@ -108,7 +108,7 @@ def _settings_of_a_process() -> Settings:
 def _current_schema(settings: Settings) -> Iterator[Wiring]:
     """The process's parts, if the database is at the schema that this version of the code needs."""
     with open_wiring(settings) as wiring:
-        found, needed = schema_revision(wiring.store), newest_revision()
+        found, needed = schema_revision(wiring.store), NEWEST_REVISION
         if found != needed:
             raise click.ClickException(
                 f"the database is at schema {found or 'none'} and this version needs {needed}:"

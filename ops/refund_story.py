@@ -7,7 +7,7 @@ from typing import Any
 from ledger.refund_queries import RefundStory
 from ledger.rows import AnyRow
 from ops.audit_lines import audit_document, print_audit
-from ops.moments import moment_text, short_moment
+from ops.moments import moment_text
 from ops.terminal import print_facts, print_table, say
 from policy.clauses import Clause
 from policy.decision import ClauseResult, Decision
@@ -30,9 +30,7 @@ def story_document(story: RefundStory) -> dict[str, Any]:
         "note": case.note,
         "opened_ms": case.opened_ms,
         "changed_ms": case.changed_ms,
-        "decisions": [
-            {**row._asdict(), "body": json.loads(row.body)} for row in story.decisions
-        ],
+        "decisions": [{**row._asdict(), "body": json.loads(row.body)} for row in story.decisions],
         "intent": None if story.intent is None else story.intent._asdict(),
         "charge": None if story.charge is None else story.charge._asdict(),
         "kept_charge": None if story.kept_charge is None else story.kept_charge._asdict(),
@@ -82,10 +80,10 @@ def _charge_line(charge_id: str | None, charge: AnyRow | None) -> str:
 def _print_decision(row: AnyRow, titles: Mapping[Clause, str]) -> None:
     decision = Decision.from_json(row.body)
     amount = "" if decision.amount is None else f" {decision.amount}"
-    event = "a person" if row.event_row_id is None else f"event row {row.event_row_id}"
+    event = "" if row.event_row_id is None else f" by event row {row.event_row_id},"
     say(
         "",
-        f"Decision {row.id}: {decision.verdict}{amount}, {moment_text(row.made_ms)}, by {event},"
+        f"Decision {row.id}: {decision.verdict}{amount}, {moment_text(row.made_ms)},{event}"
         f" terms of {decision.terms_version}, {row.mode} mode",
     )
     for sentence in decision.undecided:

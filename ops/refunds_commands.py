@@ -46,21 +46,18 @@ def refunds() -> None:
 def list_command(
     operator: OperatorContext,
     /,
-    states: tuple[str, ...],
-    charge_id: str | None,
-    customer_id: str | None,
-    since: int | None,
     limit: int,
     before_intent: str | None,
     *,
     as_json: bool,
+    **filters: Any,
 ) -> None:
     """List refunds, the newest first, with totals over all that fit."""
     wanted = RefundFilter(
-        states=tuple(IntentState(state) for state in states),
-        charge_id=charge_id,
-        customer_id=customer_id,
-        since_ms=since,
+        states=tuple(IntentState(state) for state in filters["states"]),
+        charge_id=filters["charge_id"],
+        customer_id=filters["customer_id"],
+        since_ms=filters["since"],
     )
     with operator.wiring() as wiring, wiring.store.read() as connection:
         found = list_refunds(connection, wanted, limit + 1, before_intent)
@@ -143,14 +140,14 @@ def _total(row: AnyRow) -> dict[str, Any]:
     return {
         "currency": row.currency,
         "state": row.state,
-        "count": row.count,
+        "count": row.number,
         "amount_minor": int(row.amount_minor),
     }
 
 
 def _print_list(rows: Sequence[AnyRow], now_ms: int) -> None:
     print_table(
-        ("decided", "intent", "charge", "amount", "state", "held or note"),
+        ("decided", "intent", "charge", "amount", "state", "note"),
         [
             (
                 short_moment(row.created_ms, now_ms),
@@ -163,7 +160,7 @@ def _print_list(rows: Sequence[AnyRow], now_ms: int) -> None:
             for row in rows
         ],
         right=("amount",),
-        whole=("decided", "state"),
+        whole=("decided", "intent", "state"),
     )
 
 
@@ -174,7 +171,7 @@ def _print_totals(totals: Sequence[AnyRow]) -> None:
         [
             (
                 str(Money(amount_minor=int(row.amount_minor), currency=row.currency)),
-                str(row.count),
+                str(row.number),
                 row.state,
             )
             for row in totals

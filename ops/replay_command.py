@@ -1,6 +1,5 @@
 """`redress events replay`: a plan first, and with `--run` the work, in bounded steps, each audited."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -112,7 +111,7 @@ def _print_plan(plan: ReplayPlan) -> None:
         say(f"{counted(plan.events, 'event')} to replay:")
         print_table(
             ("type", "state", "events"),
-            [(row.type, row.state, str(row.count)) for row in plan.by_type],
+            [(row.type, row.state, str(row.number)) for row in plan.by_type],
             right=("events",),
         )
     else:
@@ -127,7 +126,7 @@ def _print_plan(plan: ReplayPlan) -> None:
         say("These refund intents exist already and are not made again:")
         print_table(
             ("state", "intents", "money"),
-            [(row.state, str(row.count), _money(row)) for row in plan.intents],
+            [(row.state, str(row.number), _money(row)) for row in plan.intents],
             right=("intents", "money"),
         )
 
@@ -136,20 +135,22 @@ def _document(plan: ReplayPlan) -> dict[str, Any]:
     return {
         "events": plan.events,
         "last_row": plan.last_row,
-        "by_type": _rows(plan.by_type),
+        "by_type": [
+            {"type": row.type, "state": row.state, "count": row.number} for row in plan.by_type
+        ],
         "parked_notes": dict(plan.parked_notes),
         "left_alone": dict(plan.left_alone),
         "decisions": plan.decisions,
-        "intents": _rows(plan.intents),
+        "intents": [
+            {
+                "state": row.state,
+                "currency": row.currency,
+                "count": row.number,
+                "amount_minor": int(row.amount_minor),  # PostgreSQL's sums are Decimals
+            }
+            for row in plan.intents
+        ],
     }
-
-
-def _rows(rows: Sequence[AnyRow]) -> list[dict[str, Any]]:
-    documents: list[dict[str, Any]] = [row._asdict() for row in rows]
-    for document in documents:
-        if "amount_minor" in document:
-            document["amount_minor"] = int(document["amount_minor"])  # PostgreSQL sums to Decimal
-    return documents
 
 
 def _money(row: AnyRow) -> str:

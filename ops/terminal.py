@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import click
 import orjson
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,10 @@ from rich.text import Text
 from runtime.redaction import scrub_text
 
 COLUMNS: Final = 100
+
+#: The last column keeps this much, so that a reason can be guessed; wider ones wrap for it.
+_LAST_COLUMNS_MIN: Final = 10
+_GAP_COLUMNS: Final = 2
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,7 +40,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 def say(*sentences: str) -> None:
     """A line per sentence, wrapped to the terminal."""
     for sentence in sentences:
-        _console().print(_text(sentence))
+        _console().print(Text(scrub_text(sentence)))
 
 
 def print_table(
@@ -44,23 +49,32 @@ def print_table(
     *,
     right: Sequence[str] = (),
     whole: Sequence[str] = (),
+    wrap_last: bool = False,
 ) -> None:
     """A table; columns in `right` are numbers, those in `whole` are never cut or wrapped.
 
-    The last column takes what is left of the width and is cut with an ellipsis.
+    The last column takes what is left of the width, cut with an ellipsis unless it is to wrap.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for header in headers:
+    cells = [[scrub_text(cell) for cell in row] for row in rows]
+    natural = [max(map(cell_len, column)) for column in zip(headers, *cells, strict=True)]
+    last_width_max = max(
+        _LAST_COLUMNS_MIN, _width() - sum(natural[:-1]) - _GAP_COLUMNS * (len(headers) - 1)
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP_COLUMNS, 0, 0))
+    for header, width in zip(headers, natural, strict=True):
         is_last = header == headers[-1]
+        kept = header in whole or header in right
         table.add_column(
             header,
             justify="right" if header in right else "left",
-            no_wrap=header in whole or header in right or is_last,
-            overflow="ellipsis" if is_last else "fold",
+            no_wrap=kept or (is_last and not wrap_last),
+            overflow="ellipsis" if is_last and not wrap_last else "fold",
+            min_width=width if kept else None,
+            max_width=last_width_max if is_last else None,
         )
-    for row in rows:
-        table.add_row(*(_text(cell) for cell in row))
-    _console().print(table)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    _print_trimmed(table)
 
 
 def print_facts(facts: Sequence[tuple[str, str]], *, indent: int = 0) -> None:
@@ -69,8 +83,8 @@ def print_facts(facts: Sequence[tuple[str, str]], *, indent: int = 0) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(" " * indent + name, _text(value or "-"))
-    _console().print(table)
+        table.add_row(" " * indent + name, Text(scrub_text(value or "-")))
+    _print_trimmed(table)
 
 
 def progress_line(sentence: str) -> None:
@@ -90,11 +104,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _text(value: str) -> Text:
-    return Text(scrub_text(value))
+def _print_trimmed(table: Table) -> None:
+    """Print without the blanks that fill a table's lines up, which wrap in narrower windows."""
+    console = _console()
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def _console() -> Console:
     # Made anew each time: stdout may be another one than a moment ago (tests, pipes).
-    width = None if sys.stdout.isatty() else COLUMNS
-    return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return Console(width=_width(), highlight=False, markup=False, emoji=False)
+
+
+def _width() -> int:
+    return Console().width if sys.stdout.isatty() else COLUMNS

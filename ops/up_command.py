@@ -141,16 +141,18 @@ def _served_environ(settings: Settings) -> dict[str, str]:
         given |= {
             "STRIPE_API_KEY": SANDBOX_KEY,
             "STRIPE_API_BASE": f"http://{host}:{port}",
-            "STRIPE_WEBHOOK_SECRETS": _sandbox_secret(settings.redress_data),
+            "STRIPE_WEBHOOK_SECRETS": _sandbox_secrets(settings.redress_data),
         }
     return given
 
 
-def _sandbox_secret(data: Path) -> str:
-    kept = data / "sandbox-webhook-secret"
+def _sandbox_secrets(data: Path) -> str:
+    """Two signing secrets, newest first: the day begins with the older one and rolls at noon."""
+    kept = data / "sandbox-webhook-secrets"
     if not kept.exists():
         kept.touch(mode=0o600)
-        kept.write_text(f"whsec_{secrets.token_hex(24)}", encoding="ascii")
+        made = ",".join(f"whsec_{secrets.token_hex(24)}" for _ in range(2))
+        kept.write_text(made, encoding="ascii")
     return kept.read_text(encoding="ascii")
 
 

@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from ledger.cases import move_case
 from ledger.refund_intents import INTENT_METADATA, Intent, intent_by_id, move_intent
 from ledger.states import INTENT_MOVES, CaseState, IntentState
-from workers.gateway import Rendered
 from workers.rendered_fields import RenderedFields
 
 #: Stripe's refund statuses. `canceled` is handled like `failed`: the money came back to the balance.
@@ -61,7 +60,7 @@ class RefundSeen:
         )
 
 
-def refund_seen(rendered: Rendered) -> RefundSeen:
+def refund_seen(rendered: object) -> RefundSeen:
     """Read one of Stripe's refunds; UnreadableRendering names the field that cannot be read."""
     fields = RenderedFields(rendered, "refund")
     return RefundSeen(

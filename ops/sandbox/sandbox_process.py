@@ -14,16 +14,19 @@ from runtime.settings import Settings
 
 
 def run_sandbox(
-    settings: Settings, rng: random.Random, habits: DeliveryHabits, stopped: threading.Event
+    settings: Settings, seed: int | None, habits: DeliveryHabits, stopped: threading.Event
 ) -> None:
-    """Serve on `redress_sandbox_port` and deliver until `stopped`; its book is `sandbox.db`."""
+    """Serve on `redress_sandbox_port` and deliver until `stopped`; its book is `sandbox.db`.
+
+    With a `seed`, ids and delays repeat from run to run as long as the calls come in one order.
+    """
     clock = SystemClock()
     path = settings.redress_data / "sandbox.db"
     book = Book(path)
-    deliveries = Deliveries(book, clock, rng, habits, path)
+    deliveries = Deliveries(book, clock, _source(book, seed, "deliveries"), habits, path)
     couriers = Couriers(book, deliveries, clock)
     server = SandboxServer(
-        SandboxStripe(book, clock, rng),
+        SandboxStripe(book, clock, _source(book, seed, "ids")),
         settings.redress_sandbox_port,
         controls={**couriers.controls(), **endpoint_controls(book, clock)},
     )
@@ -33,3 +36,9 @@ def run_sandbox(
     couriers.stop()
     server.stop()
     deliveries.close()
+    book.close()
+
+
+def _source(book: Book, seed: int | None, purpose: str) -> random.Random:
+    """A random source of its own for each purpose, and another one after each restart on one book."""
+    return random.Random(None if seed is None else f"{seed}-{purpose}-{book.last_event_seq()}")

@@ -1,0 +1,304 @@
+"""What the database itself refuses: one row per constraint, and no constraint without its row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+from sqlalchemy import CheckConstraint, UniqueConstraint, delete, insert, select, text, update
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from ledger.audit_log import record
+from ledger.decisions import seal_decisions
+from ledger.inbox import store_events
+from ledger.refund_intents import KEY_PREFIX, intent_id_for
+from ledger.states import EventState
+from ledger.stripe_tables import charges
+from ledger.tables import (
+    APPEND_ONLY,
+    audit,
+    brakes,
+    cases,
+    decisions,
+    events,
+    look_ups,
+    metadata,
+    refund_intents,
+    seals,
+)
+from ledger.triggers import trigger_statements
+from tests.databases import ENGINES, Databases
+from tests.fakes.frozen_clock import NOON_MS
+from tests.fakes.ledger_rows import new_event, put, put_charge, put_decision, reserve_refund
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A statement that a constraint must refuse, and SQLite's words where it does not name it."""
+
+    name: str
+    make: Callable
+    sqlite: str = ""
+
+
+def write_again(table, **changes):
+    """Insert a second row that differs from the first one only in `changes`."""
+
+    def again(connection):
+        row = connection.execute(select(table)).mappings().first()
+        key = next(iter(table.primary_key.columns)).name
+        copied = {name: value for name, value in row.items() if name != key}
+        if not isinstance(row[key], int):
+            copied[key] = f"{row[key]} again"
+        connection.execute(insert(table).values(copied | changes))
+
+    return again
+
+
+def another_intent(**changes):
+    """Insert a second intent for the charge, of one cent, that differs in all that must be unique."""
+    usual = {"cause": "other", "idempotency_key": "other", "refund_id": None, "amount_minor": 1}
+    return write_again(refund_intents, **usual | changes)
+
+
+def change(table, **changes):
+    """Update the table's row."""
+    return lambda connection: connection.execute(update(table).values(changes))
+
+
+def put_one(table, **values):
+    """Insert a row of the table."""
+    return lambda connection: put(connection, table, **values)
+
+
+def put_verdict(connection, **changes):
+    case_id = connection.execute(select(cases.c.id)).scalar_one()
+    usual = {"case_id": case_id, "verdict": "deny", "amount_minor": None}
+    put(connection, decisions, **usual | changes)
+
+
+CHARGE_INTENT_ID = intent_id_for(livemode=False, charge_id="ch_1", cause="duplicate_charge")
+
+REFUSED = [
+    Refused(
+        name="inv_i1_event_once",
+        make=write_again(events),
+        sqlite="events.account, events.livemode, events.event_id",
+    ),
+    Refused(name="inv_i2_event_state", make=change(events, state="forgotten")),
+    Refused(name="inv_i2_claimed_has_lease", make=change(events, state="claimed")),
+    Refused(name="inv_i2_claimed_has_lease", make=change(events, lease_until_ms=1)),
+    Refused(
+        name="inv_i3_one_case_per_charge_and_kind",
+        make=write_again(cases),
+        sqlite="cases.kind, cases.charge_id",
+    ),
+    Refused(name="inv_i2_case_state", make=change(cases, state="forgotten")),
+    Refused(
+        name="inv_i6_decision_verdict",
+        make=lambda connection: put_verdict(connection, verdict="perhaps"),
+    ),
+    Refused(
+        name="inv_i6_approval_names_amount",
+        make=lambda connection: put_verdict(connection, verdict="approve"),
+    ),
+    Refused(
+        name="inv_i6_approval_names_amount",
+        make=lambda connection: put_verdict(connection, amount_minor=1),
+    ),
+    Refused(
+        name="inv_i14_decision_amount",
+        make=lambda connection: put_verdict(connection, verdict="approve", amount_minor=0),
+    ),
+    Refused(name="inv_i12_sealed_once", make=write_again(seals), sqlite="seals.decision_id"),
+    Refused(
+        name="inv_i3_one_refund_per_charge_and_cause",
+        make=another_intent(cause="duplicate_charge"),
+        sqlite="refund_intents.charge_id, refund_intents.cause",
+    ),
+    Refused(
+        name="inv_i9_key_once",
+        make=another_intent(idempotency_key=f"{KEY_PREFIX}refund:{CHARGE_INTENT_ID}"),
+        sqlite="refund_intents.idempotency_key",
+    ),
+    Refused(
+        name="inv_i3_refund_adopted_once",
+        make=another_intent(refund_id="re_1"),
+        sqlite="refund_intents.refund_id",
+    ),
+    Refused(name="inv_i14_intent_amount", make=change(refund_intents, amount_minor=0)),
+    Refused(name="inv_i14_intent_amount", make=change(refund_intents, amount_minor=-1)),
+    Refused(name="inv_i2_intent_state", make=change(refund_intents, state="forgotten")),
+    *(
+        Refused(
+            name="inv_i6_sent_has_time",
+            make=change(refund_intents, state=state, first_sent_ms=None),
+        )
+        for state in ("submitted", "unknown", "pending", "succeeded", "rejected", "failed")
+    ),
+    Refused(name="inv_one_brake", make=put_one(brakes, id=2)),
+    Refused(
+        name="inv_one_look_up_per_object",
+        make=write_again(look_ups),
+        sqlite="look_ups.object_type, look_ups.object_id",
+    ),
+    Refused(name="inv_look_up_state", make=change(look_ups, state="forgotten")),
+    Refused(name="inv_i14_charge_amounts", make=change(charges, amount_minor=-1)),
+    Refused(name="inv_i14_charge_amounts", make=change(charges, captured_minor=-1)),
+    Refused(name="inv_i14_charge_amounts", make=change(charges, refunded_minor=-1)),
+]
+
+OVERDRAWN = [
+    pytest.param(
+        another_intent(amount_minor=401),
+        id="one cent too much",
+    ),
+    pytest.param(change(refund_intents, amount_minor=1001), id="an amount raised"),
+    pytest.param(
+        put_one(
+            refund_intents, id="ri_x", charge_id="ch_unknown", state="reserved", amount_minor=1
+        ),
+        id="a charge that is not known",
+    ),
+]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def filled_store(request, database_templates, tmp_path_factory):
+    """A store in which every table with a constraint has one row, 6.00 of 10.00 USD reserved.
+
+    One for all tests of this file: what they try is refused, so it stays as it is.
+    """
+    databases = Databases(database_templates, tmp_path_factory.mktemp("filled"))
+    store = databases.store(databases.url(request.param))
+    fill(store)
+    yield store
+    databases.close()
+
+
+def fill(store):
+    with store.write() as connection:
+        store_events(connection, [new_event(state=EventState.IGNORED)], NOON_MS)
+        put_charge(connection, "ch_1")
+        reserve_refund(connection, amount_minor=600)
+        connection.execute(update(refund_intents).values(refund_id="re_1"))
+        seal_decisions(connection, 10)
+        put(connection, look_ups, state="wanted", object_type="charge", object_id="ch_1")
+        put(connection, brakes, id=1)
+        record(
+            connection,
+            at_ms=NOON_MS,
+            actor="ada",
+            action="brake.on",
+            object_id="brake",
+            result="done",
+            origin="cli",
+        )
+
+
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda refused: refused.name)
+def test_refused(filled_store, refused):
+    """The database refuses what its constraint forbids, whatever the code above it does."""
+    with pytest.raises(IntegrityError) as error, filled_store.write() as connection:
+        refused.make(connection)
+
+    if filled_store.dialect == "postgresql":
+        assert refused.name == error.value.orig.diag.constraint_name
+    else:
+        assert str(error.value.orig).endswith(f": {refused.sqlite or refused.name}")
+
+
+def test_every_constraint_has_its_row():
+    """Each constraint that is named after an invariant is tried above, and each row above names one."""
+    named = {
+        str(constraint.name)
+        for table in metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, CheckConstraint | UniqueConstraint)
+    }
+
+    assert {refused.name for refused in REFUSED} == named
+    assert all(name.startswith("inv_") for name in named)
+
+
+def test_every_trigger_is_tried():
+    """The triggers are those of I4 and of the append-only tables, in both dialects; all are tried below."""
+    append_only = {table.name for table in APPEND_ONLY}
+
+    assert {"decisions", "seals", "audit"} == append_only
+    for dialect, count in (
+        ("sqlite", 2 * len(append_only) + 2),
+        ("postgresql", 3 + len(append_only)),
+    ):
+        statements = trigger_statements(dialect)
+        assert count == len(statements)
+        assert all("inv_i4" in one or "inv_i12" in one for one in statements)
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)
+@pytest.mark.parametrize("verb", [update, delete], ids=["update", "delete"])
+def test_append_only(filled_store, table, verb):
+    """A row of the decisions, their seals or the audit log can be neither changed nor deleted (I12)."""
+    statement = verb(table)
+    if verb is update:
+        column = [column for column in table.columns if not column.primary_key][-1]
+        statement = statement.values({column.name: column})
+
+    with (
+        pytest.raises(DatabaseError, match=f"inv_i12: {table.name} is append-only"),
+        filled_store.write() as connection,
+    ):
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize("overdraw", OVERDRAWN)
+def test_overdrawn(filled_store, overdraw):
+    """Intents that hold money never add up to more than was captured (I4)."""
+    with (
+        pytest.raises(DatabaseError, match="inv_i4: refunds would exceed what was captured"),
+        filled_store.write() as connection,
+    ):
+        overdraw(connection)
+
+
+def test_orphans(filled_store):
+    """An intent without a case or decision, and a decision without a case, are refused (I6)."""
+    for orphan in (
+        another_intent(decision_id=99),
+        another_intent(case_id=99),
+        lambda connection: put_verdict(connection, case_id=99),
+        lambda connection: put_decision(connection, 99),
+    ):
+        with (
+            pytest.raises(IntegrityError, match=r"(?i)foreign key"),
+            filled_store.write() as connection,
+        ):
+            orphan(connection)
+
+
+def test_needed_columns(filled_store):
+    """Decisions name terms, facts and mode; intents a decision; events their bytes and digest (I6, I1)."""
+    for table, names in (
+        (decisions, ("case_id", "terms_version", "mode", "body", "made_ms")),
+        (refund_intents, ("case_id", "decision_id", "params", "idempotency_key")),
+        (events, ("payload", "sha256", "lane")),
+        (audit, ("at_ms", "actor", "action", "object", "result", "origin")),
+    ):
+        again = another_intent if table is refund_intents else partial(write_again, table)
+        for name in names:
+            with (
+                pytest.raises(
+                    IntegrityError, match=rf"(?i)not.null.*\b{name}\b|\b{name}\b.*not.null"
+                ),
+                filled_store.write() as connection,
+            ):
+                again(**{name: None})(connection)
+
+
+def test_errors_hide_values(filled_store):
+    """A failed statement's error does not repeat the values that were sent with it (I11)."""
+    with pytest.raises(DatabaseError) as error, filled_store.read() as connection:
+        connection.execute(text("SELECT :name FROM nowhere"), {"name": "jane@example.org"})
+
+    assert "nowhere" in str(error.value)
+    assert "jane@example.org" not in str(error.value)

@@ -1,0 +1,1 @@
+"""The HTTP door for machines: Stripe's webhook receiver."""

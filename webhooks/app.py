@@ -1,0 +1,66 @@
+"""The Flask application of the machines' door. How an event is received: `webhooks/receive.py`."""
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from runtime import limits
+from webhooks import answers, health
+from webhooks.answers import Answer
+from webhooks.receive import PATH, Delivery, Receiver
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+
+def create_app(receiver: Receiver, readiness: health.Readiness) -> Flask:
+    """The application with its parts; it runs under any WSGI server, within the same limits.
+
+    In our own web process deliveries do not come this way: `webhooks/front.py` takes them first.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # it would redirect, which a webhook must never be
+
+    @app.route(PATH, methods=_METHODS, provide_automatic_options=False)
+    def receive() -> Response:
+        return _response(
+            receiver.receive(
+                Delivery(
+                    method=request.method,
+                    content_type=request.headers.get("Content-Type", ""),
+                    content_encoding=request.headers.get("Content-Encoding", ""),
+                    signature=request.headers.get("Stripe-Signature", ""),
+                    body=request.stream.read(limits.BODY_BYTES_MAX + 1),
+                )
+            )
+        )
+
+    @app.get("/health/live")
+    def live() -> Response:
+        return _response(health.live())
+
+    @app.get("/health/ready")
+    def ready() -> Response:
+        return _response(readiness.ready())
+
+    _answer_alike(app)
+    return app
+
+
+def _answer_alike(app: Flask) -> None:
+    """Errors as JSON, and the protective headers on whatever `app` answers."""
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        code = error.name.lower().replace(" ", "_")
+        return _response(answers.refused(status, code, error.description or error.name))
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        for name, value in answers.PROTECTION.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, status=answer.status, headers=answer.headers)

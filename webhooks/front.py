@@ -1,0 +1,174 @@
+"""The front of the web process: reads every request within bounds, and takes the fast path for events.
+
+granian calls `Front` through its RSGI interface (one coroutine per request on one event loop), because
+behind its WSGI interface each slow body holds a thread: 120 clients that drip bytes stop 16 threads for
+good (docs/decisions/0002-the-web-server.md). Here a slow client holds a coroutine and what it has sent.
+A delivery goes straight to the Receiver and the group committer; every other path is called as a
+WSGI application in a thread, with its body read already.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+from granian.rsgi import (  # type: ignore[attr-defined]  # its stubs forget to re-export them
+    ProtocolClosed,
+    ProtocolError,
+)
+
+from ledger.events import Receipt
+from runtime import limits
+from webhooks import answers
+from webhooks.answers import Answer
+from webhooks.receive import PATH, Delivery, Receiver, refuse_head
+from webhooks.wsgi_call import WsgiApplication, call_wsgi
+
+_log = structlog.get_logger("webhooks.front")
+
+
+class Exchange(Protocol):
+    """What granian hands over to read one request's body and to answer it (RSGI 1.6)."""
+
+    def __call__(self) -> Awaitable[bytes]:
+        """The whole body, however long; raises when the sender breaks off."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body in chunks as they arrive; an empty one is its end."""
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Send the whole answer."""
+
+
+class Front:
+    """The RSGI application; one per process, used from one event loop."""
+
+    def __init__(self, receiver: Receiver, flask_app: WsgiApplication) -> None:
+        self._receiver = receiver
+        self._flask_app = flask_app
+        self._large = asyncio.Semaphore(limits.LARGE_BODIES_MAX)
+        self._threads = ThreadPoolExecutor(limits.FLASK_THREADS, thread_name_prefix="flask")
+        self._receipts = _Receipts()
+
+    async def __rsgi__(self, scope: Any, exchange: Exchange) -> None:
+        """Answer one request, whatever happens."""
+        try:
+            answer = await self._answer(scope, exchange)
+        except Exception as error:  # noqa: BLE001 -- the last resort: no request may end without an answer
+            _log.error("request.failed", error=type(error).__name__)
+            answer = answers.FAILED
+        exchange.response_bytes(answer.status, answer.headers, answer.body)
+
+    def close(self) -> None:
+        """Let go of the threads; call it after the server has stopped."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _answer(self, scope: Any, exchange: Exchange) -> Answer:
+        is_delivery = scope.path.rstrip("/") == PATH
+        refusal = self._refuse(scope, is_delivery=is_delivery)
+        if refusal is not None:
+            return refusal
+        async with AsyncExitStack() as places:
+            body = await self._body(scope, exchange, places)
+            if isinstance(body, Answer):
+                return body
+            if is_delivery:
+                return await self._receive(scope, body)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, call_wsgi, self._flask_app, scope, body
+            )
+
+    def _refuse(self, scope: Any, *, is_delivery: bool) -> Answer | None:
+        """The answer to a request whose head says enough; its body is then never read."""
+        refusal = None
+        headers = scope.headers
+        if is_delivery:
+            refusal = refuse_head(
+                scope.method, headers.get("content-type", ""), headers.get("content-encoding", "")
+            )
+        if refusal is None and int(headers.get("content-length", "0")) > limits.BODY_BYTES_MAX:
+            refusal = answers.BODY_TOO_LARGE
+        if refusal is not None and is_delivery:
+            self._receiver.refusals.note(str(refusal.status), b"")
+        return refusal
+
+    async def _body(self, scope: Any, exchange: Exchange, places: AsyncExitStack) -> bytes | Answer:
+        """The body within size and time, or the answer to a sender that does not keep to them."""
+        declared = scope.headers.get("content-length")
+        try:
+            async with asyncio.timeout(limits.BODY_SECONDS_MAX):
+                if declared is not None and int(declared) <= limits.SMALL_BODY_BYTES_MAX:
+                    # The server holds senders to the length they declare, so this is bounded.
+                    return await exchange()
+                body = await self._read(exchange, places)
+        except TimeoutError:
+            return answers.BODY_TOO_SLOW
+        except (ProtocolError, ProtocolClosed):
+            return answers.BODY_BROKEN_OFF
+        return body if len(body) <= limits.BODY_BYTES_MAX else answers.BODY_TOO_LARGE
+
+    async def _read(self, exchange: Exchange, places: AsyncExitStack) -> bytes:
+        """The body, or its first bytes if they are too many already. Takes a place when it is large."""
+        chunks: list[bytes] = []
+        size = 0
+        has_place = False
+        async for chunk in exchange:
+            if not chunk:
+                break
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limits.BODY_BYTES_MAX:
+                break
+            if size > limits.SMALL_BODY_BYTES_MAX and not has_place:
+                await places.enter_async_context(self._large)
+                has_place = True
+        return b"".join(chunks)
+
+    async def _receive(self, scope: Any, body: bytes) -> Answer:
+        headers = scope.headers
+        event = self._receiver.examine(
+            Delivery(
+                method=scope.method,
+                content_type=headers.get("content-type", ""),
+                content_encoding=headers.get("content-encoding", ""),
+                signature=headers.get("stripe-signature", ""),
+                body=body,
+            )
+        )
+        if isinstance(event, Answer):
+            return event
+        waiting = asyncio.get_running_loop().create_future()
+        if not self._receiver.committer.submit(event, partial(self._receipts.hand_over, waiting)):
+            return answers.NOT_STORED
+        try:
+            async with asyncio.timeout(limits.STORE_WAIT_SECONDS_MAX):
+                receipt = await waiting
+        except TimeoutError:
+            receipt = None
+        return self._receiver.conclude(event, receipt)
+
+
+class _Receipts:
+    """Brings receipts from the writer's thread to the event loop, a whole batch in one wake-up."""
+
+    def __init__(self) -> None:
+        self._ready: deque[tuple[asyncio.Future[Receipt | None], Receipt | None]] = deque()
+        self._called = False
+
+    def hand_over(self, waiting: "asyncio.Future[Receipt | None]", receipt: Receipt | None) -> None:
+        """Give `receipt` to who waits for it. Called in the writer's thread."""
+        self._ready.append((waiting, receipt))
+        if not self._called:
+            self._called = True
+            waiting.get_loop().call_soon_threadsafe(self._release)
+
+    def _release(self) -> None:
+        self._called = False  # before looking: what comes from here on calls again
+        while self._ready:
+            waiting, receipt = self._ready.popleft()
+            if not waiting.done():
+                waiting.set_result(receipt)

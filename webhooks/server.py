@@ -1,0 +1,134 @@
+"""The web process: builds its parts, serves until it is told to stop, and lets nothing waiting fall.
+
+granian runs embedded in this one process, rather than as a parent with workers of its own: a killed
+web process then leaves no worker behind that still holds the port, and memory is paid for once. For
+more cores run several web processes; each listens on the same port and the kernel spreads connections.
+"""
+
+import asyncio
+import resource
+import signal
+from typing import Final
+
+import structlog
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+from redis.exceptions import RedisError
+
+from ledger.inbox import store_events
+from ledger.schema_revision import NEWEST_REVISION, schema_revision
+from runtime import limits
+from runtime.settings import Settings
+from runtime.wiring import Wiring, open_wiring
+from webhooks.app import create_app
+from webhooks.committer import Committer
+from webhooks.front import Front
+from webhooks.health import Readiness
+from webhooks.parsing import Expected
+from webhooks.receive import Receiver
+from webhooks.signature import SignatureCheck
+
+_log = structlog.get_logger("webhooks.server")
+
+
+def serve(settings: Settings) -> None:
+    """Receive deliveries on `redress_host:redress_web_port` until SIGTERM or SIGINT.
+
+    Raises ValueError when no webhook secret is set.
+    """
+    with open_wiring(settings) as wiring:
+        receiver = build_receiver(wiring)
+        front = Front(receiver, create_app(receiver, build_readiness(wiring)))
+        try:
+            asyncio.run(_run(front, settings))
+        finally:
+            receiver.committer.close()
+            front.close()
+
+
+def build_receiver(wiring: Wiring) -> Receiver:
+    """The receiver over `wiring`; nothing is started or connected before the first delivery."""
+    settings = wiring.settings
+    return Receiver(
+        check=SignatureCheck([key.get_secret_value() for key in settings.stripe_webhook_secrets]),
+        expected=Expected(livemode=settings.livemode, account=settings.stripe_account),
+        committer=Committer(wiring.store, store_events, wiring.wakeups, wiring.clock),
+        clock=wiring.clock,
+    )
+
+
+def build_readiness(wiring: Wiring) -> Readiness:
+    """The readiness of this process over its database and Redis."""
+    wanted = NEWEST_REVISION
+
+    def schema_problem() -> str | None:
+        found = schema_revision(wiring.store)
+        return None if found == wanted else f"at schema {found}, this version needs {wanted}"
+
+    def redis_answers() -> bool:
+        try:
+            return bool(wiring.redis.ping())
+        except (RedisError, OSError):
+            return False
+
+    return Readiness(
+        store=wiring.store,
+        schema_problem=schema_problem,
+        redis_answers=redis_answers,
+        clock=wiring.clock,
+    )
+
+
+async def _run(front: Front, settings: Settings) -> None:
+    server = Server(
+        front,
+        address=settings.redress_host,
+        port=settings.redress_web_port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=limits.CONNECTIONS_WAITING_MAX,
+        backpressure=_connections_max(),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=limits.HEADER_SECONDS_MAX * 1000,
+            max_buffer_size=limits.HEADER_BYTES_MAX,
+        ),
+        log_level=LogLevels.error,
+        log_dictconfig=_KEEP_OUR_LOGS,
+    )
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    serving = asyncio.create_task(server.serve())
+    _log.info("web.serving", host=settings.redress_host, port=settings.redress_web_port)
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server has no types
+    # Requests under way are answered; a client that will not end its own is not waited for longer.
+    await asyncio.wait({serving}, timeout=limits.STOP_SECONDS_MAX)
+    stopping.cancel()
+    if serving.done():
+        serving.result()
+    _log.info("web.stopped")
+
+
+#: Changes levels only. Without it granian would put its own handlers beside our one pipeline.
+_KEEP_OUR_LOGS: Final = {"incremental": True, "handlers": {}, "loggers": {"_granian": {}}}
+
+_FILES_OF_OUR_OWN: Final = 256  # database, Redis, libraries: ample beside the connections
+
+
+def _connections_max() -> int:
+    """How many connections this process can hold, once its limit on open files is raised."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.CONNECTIONS_MAX + _FILES_OF_OUR_OWN
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    available = limits.CONNECTIONS_MAX if soft == resource.RLIM_INFINITY else soft
+    return max(1, min(limits.CONNECTIONS_MAX, available - _FILES_OF_OUR_OWN))
