@@ -6,6 +6,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.audit_log import record
+from ledger.engine import lock_names
 from ledger.states import IntentState
 from ledger.tables import brakes, refund_intents
 
@@ -36,6 +37,11 @@ class Spend:
     day_count: int
     customer_minor: int
     customer_count: int
+
+
+def lock_brakes(connection: Connection) -> None:
+    """Hold the switch and the day's spend until the transaction ends, against every other worker."""
+    lock_names(connection, ["money brakes"])
 
 
 def read_brake(connection: Connection) -> Brake:

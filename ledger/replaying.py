@@ -2,7 +2,7 @@
 
 Replaying moves no money twice: a refund's id and key derive from its charge and cause, so an event
 that is judged again arrives at the intent that is there already. A replayed event can be told by its
-fence, which is then larger than its attempts.
+fence, which is then larger than its attempts (`ClaimedEvent.replayed`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -115,18 +115,22 @@ def replay_step(
         )
     )
     for row in rows:
-        before = f"{row.state}: {row.note}" if row.note else row.state
-        record(
-            connection,
-            at_ms=now_ms,
-            actor=author.actor,
-            action="event.replay",
-            object_id=row.event_id,
-            result="done",
-            origin=author.origin,
-            detail=f"{author.reason} (row {row.id} was {before})",
-        )
+        _record_replay(connection, row, author, now_ms)
     return ReplayStep(replayed=len(rows), last_row=rows[-1].id)
+
+
+def _record_replay(connection: Connection, row: AnyRow, author: ReplayAuthor, now_ms: int) -> None:
+    before = f"{row.state}: {row.note}" if row.note else row.state
+    record(
+        connection,
+        at_ms=now_ms,
+        actor=author.actor,
+        action="event.replay",
+        object_id=row.event_id,
+        result="done",
+        origin=author.origin,
+        detail=f"{author.reason} (row {row.id} was {before})",
+    )
 
 
 def _chosen(order: ReplayOrder) -> Select[int, str, str, str, str | None]:

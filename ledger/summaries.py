@@ -21,7 +21,7 @@ _UNDER_WAY = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed:
-    """How far the processor has come: rows in all, and rows that still have a step ahead."""
+    """How far the processor has come: what was found and still stands, and rows with a step ahead."""
 
     events: int
     parked: int
@@ -37,7 +37,7 @@ def day_progress(connection: Connection) -> Progressed:
         select(
             select(func.count()).select_from(events).scalar_subquery(),
             _count(events.c.state == EventState.PARKED.value),
-            select(func.count()).select_from(cases).scalar_subquery(),
+            _count(cases.c.state != CaseState.CLOSED.value),
             _count(refund_intents.c.state == IntentState.SUCCEEDED.value),
             _count(unsettled),
             _count(refund_intents.c.state.in_(_UNDER_WAY)),

@@ -86,6 +86,12 @@ Index(
     sqlite_where=text("state = 'claimed'"),
     postgresql_where=text("state = 'claimed'"),
 )
+Index(
+    "ix_events_parked",
+    events.c.id,
+    sqlite_where=text("state = 'parked'"),
+    postgresql_where=text("state = 'parked'"),
+)
 Index("ix_events_object", events.c.object_id)
 Index("ix_events_type", events.c.type, events.c.id)
 
@@ -128,6 +134,7 @@ decisions = Table(
     CheckConstraint("amount_minor > 0", name="inv_i14_decision_amount"),
 )
 Index("ix_decisions_case", decisions.c.case_id, decisions.c.id)
+Index("ix_decisions_event", decisions.c.event_row_id)
 
 seals = Table(
     "seals",
@@ -217,6 +224,8 @@ audit = Table(
     Column("origin", Text, nullable=False),
     Column("detail", Text),
 )
+
+Index("ix_audit_object", audit.c.object, audit.c.id)
 
 #: Rows of these tables are never changed and never deleted; triggers refuse it (invariant I12).
 APPEND_ONLY = (decisions, seals, audit)

@@ -1,13 +1,12 @@
 """`redress brake`: one switch stops every refund of every process; what waits is kept."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import click
 from sqlalchemy import Connection
 
-from ledger.brake import Brake, read_brake, set_brake
-from ledger.engine import lock_names
+from ledger.brake import Brake, lock_brakes, read_brake, set_brake
 from ledger.refund_intents import due_intents, release_held
 from ledger.work_counts import count_effects
 from ops.moments import moment_text
@@ -17,10 +16,6 @@ from ops.terminal import counted, json_option, print_json, say
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import SEND_REFUND_JOB
 from runtime.wiring import Wiring
-
-#: What a worker holds from reading the switch to committing that a refund leaves
-#: (workers.money_brakes). Under it, no refund can leave once `brake on` has answered.
-_LOCK: Final = "money brakes"
 
 
 @click.group(epilog="Example: redress brake on --reason 'looking into a wrong refund'")
@@ -92,7 +87,7 @@ def status(operator: OperatorContext, *, as_json: bool) -> None:
 
 
 def _set(connection: Connection, wiring: Wiring, *, stopped: bool, reason: str) -> None:
-    lock_names(connection, [_LOCK])
+    lock_brakes(connection)
     standing = Brake(
         stopped=stopped,
         reason=reason,

@@ -39,9 +39,10 @@ _PERSONAL: Final = frozenset(
     }
 )
 
+# Stripe's own are 14 and longer; a person's nickname would have to be made for it to match.
 _ID: Final = re.compile(
     r"(?:acct|ba|card|ch|cs|cus|dp|du|evt|ii|il|in|inpay|issfr|li|mandate|pi|pm|price|prod|prv|py"
-    r"|pyr|re|req|seti|si|src|sub|sub_sched|tok|txn)_[A-Za-z0-9]{1,64}"
+    r"|pyr|re|req|seti|si|src|sub|sub_sched|tok|txn)_[A-Za-z0-9]{8,64}"
 )
 
 

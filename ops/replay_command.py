@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ledger.event_queries import EventFilter
 from ledger.replaying import ReplayAuthor, ReplayOrder, ReplayPlan, plan_replay, replay_step
 from ledger.rows import AnyRow
 from ops.event_filters import event_filter, filter_options
@@ -49,20 +50,9 @@ def replay(
 
     Replaying moves no money twice: refunds that exist are found again and not repeated.
     """
-    wanted = event_filter(filters, event)
-    if wanted.is_empty:
-        raise click.UsageError(
-            "An empty filter never means all; name events, or give --type, --state, --since or others."
-        )
+    wanted = _some(event_filter(filters, event))
     given = require_reason(reason) if run else ""
-    settings = operator.settings()
-    order = ReplayOrder(
-        wanted=wanted,
-        livemode=settings.livemode,
-        account=settings.stripe_account,
-        after_row=after_row,
-        count_max=limit,
-    )
+    order = _order(operator, wanted, after_row, limit)
     with operator.wiring() as wiring:
         with wiring.store.read() as connection:
             plan = plan_replay(connection, order)
@@ -79,6 +69,27 @@ def replay(
     elif plan.events:
         say("", f"{counted(replayed, 'event')} put back to be worked on.")
         say(*([] if rang else ["Redis is away; the sweeper finds them once it is back."]))
+
+
+def _some(wanted: EventFilter) -> EventFilter:
+    if wanted.is_empty:
+        raise click.UsageError(
+            "An empty filter never means all; name events, or give --type, --state, --since or others."
+        )
+    return wanted
+
+
+def _order(
+    operator: OperatorContext, wanted: EventFilter, after_row: int, count_max: int | None
+) -> ReplayOrder:
+    settings = operator.settings()
+    return ReplayOrder(
+        wanted=wanted,
+        livemode=settings.livemode,
+        account=settings.stripe_account,
+        after_row=after_row,
+        count_max=count_max,
+    )
 
 
 def _run(

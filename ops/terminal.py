@@ -4,12 +4,12 @@ Tables fit 100 columns where the terminal's width is not known. What is shown ca
 control characters are taken out and nothing is read as markup.
 """
 
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import click
-import orjson
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
@@ -34,7 +34,7 @@ def json_option(command: Command) -> Command:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One JSON document on stdout, keys in the order given."""
-    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    click.echo(json.dumps(document, indent=2))
 
 
 def say(*sentences: str) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from ledger.brake import Spend, read_brake, spend_since
-from ledger.engine import lock_names
+from ledger.brake import Spend, lock_brakes, read_brake, spend_since
 from ledger.refund_intents import Intent
 from policy.money import Money
 from runtime.setting_values import Mode
@@ -29,7 +28,7 @@ def held_back(
     Reads the switch and the day's spend under one lock, so that two workers cannot both take the
     last of a cap; the caller submits in the same transaction.
     """
-    lock_names(connection, ["money brakes"])
+    lock_brakes(connection)
     if settings.redress_mode is not Mode.ENFORCE:
         return "REDRESS_MODE is observe: nothing is sent"
     if intent.livemode != settings.livemode:

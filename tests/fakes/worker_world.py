@@ -20,7 +20,7 @@ from ledger.inbox import store_events
 from ledger.refund_intents import Intent
 from ledger.refund_intents import _intent as intent_of_row
 from ledger.rows import AnyRow
-from ledger.tables import events, look_ups, refund_intents
+from ledger.tables import decisions, events, look_ups, refund_intents, seals
 from ops.sandbox.book import Book
 from ops.sandbox.stripe_stand_in import SandboxStripe
 from runtime.limits import SWEEP_SECONDS
@@ -252,22 +252,21 @@ class WorkerWorld:
         """All that the processes do in so many seconds; ends sooner when nothing is left to do."""
         ends_ms = self.clock.now_ms() + round(seconds * 1000)
         while True:
-            swept = self.step()
-            if self.clock.now_ms() >= ends_ms or (swept.sealed == 0 and self.is_quiet()):
+            self.step()
+            if self.clock.now_ms() >= ends_ms or self.is_quiet():
                 return
             self.clock.advance(SWEEP_SECONDS)
 
-    def step(self) -> Swept:
+    def step(self) -> None:
         """Deliver, sweep and work until nothing more happens at this moment."""
         self.sandbox.tick()
         self.deliver()
         bells, self.wakeups.lost = self.wakeups.lost, False
-        swept = self.sweep()
+        self.sweep()
         self.wakeups.lost = bells
         self.work()
         while self.deliver():
             self.work()
-        return swept
 
     def is_quiet(self) -> bool:
         """Whether no row waits for a process, and nothing at Stripe for its time."""
@@ -275,6 +274,7 @@ class WorkerWorld:
             select(events.c.id).where(events.c.state.in_(("new", "claimed"))),
             select(refund_intents.c.id).where(refund_intents.c.next_attempt_ms.is_not(None)),
             select(look_ups.c.id).where(look_ups.c.state == "wanted"),
+            select(decisions.c.id).where(decisions.c.id.not_in(select(seals.c.decision_id))),
         )
         with self.store.read() as connection:
             if any(connection.execute(query.limit(1)).first() for query in waiting):

@@ -112,18 +112,18 @@ def test_threads_at_once(databases, empty_url):
 
 
 def test_processes_at_once(empty_url, empty_store):
-    """Processes that start together on one empty database all find it migrated."""
+    """Two processes that start together on one empty database both find it migrated."""
     script = (
         "import sys; from ledger.engine import Store; from ledger.schema import migrate; "
         "print(migrate(Store(sys.argv[1])))"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", script, empty_url], stdout=subprocess.PIPE)
-        for _ in range(3)
+        for _ in range(2)
     ]
     answers = [process.communicate(timeout=MIGRATE_SECONDS_MAX)[0] for process in processes]
 
-    assert [f"{NEWEST_REVISION}\n".encode()] * 3 == answers
+    assert [f"{NEWEST_REVISION}\n".encode()] * 2 == answers
     assert NEWEST_REVISION == schema_revision(empty_store)
 
 

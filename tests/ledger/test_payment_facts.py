@@ -338,8 +338,11 @@ def test_no_dispute():
 
 def test_plan(sqlite_store):
     """SQLite finds neighbours by indexes alone: no step reads the charges or their links from end to end."""
+    given = _NEIGHBOURS.params(
+        ids=["ch_1", "ch_2"], customer_seconds=1, card_seconds=1, most=GROUP_PAYMENTS_MAX
+    )
     query = str(
-        _NEIGHBOURS.params(ids=["ch_1", "ch_2"]).compile(
+        given.compile(
             dialect=sqlite_store.engine.dialect, compile_kwargs={"render_postcompile": True}
         )
     )

@@ -133,7 +133,7 @@ SIGHTINGS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(sightings=SIGHTINGS, data=st.data())
 def test_any_order(store, sightings, data):
     """Any order, and any repetition, of the same sightings ends in the same row (I8)."""

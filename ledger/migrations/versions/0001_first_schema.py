@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
+    op.create_index("ix_audit_object", "audit", ["object", "id"], unique=False)
     op.create_table(
         "brakes",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -179,6 +180,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'claimed'"),
     )
     op.create_index("ix_events_object", "events", ["object_id"], unique=False)
+    op.create_index(
+        "ix_events_parked",
+        "events",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'parked'"),
+        postgresql_where=sa.text("state = 'parked'"),
+    )
     op.create_index("ix_events_type", "events", ["type", "id"], unique=False)
     op.create_index(
         "ix_events_waiting",
@@ -355,6 +364,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
     )
     op.create_index("ix_decisions_case", "decisions", ["case_id", "id"], unique=False)
+    op.create_index("ix_decisions_event", "decisions", ["event_row_id"], unique=False)
     op.create_table(
         "refund_intents",
         sa.Column("id", sa.Text(), nullable=False),
