@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, ScalarSelect, func, insert, select, text
 
 from ledger.rows import AnyRow
 from ledger.tables import decisions, seals
@@ -71,7 +71,7 @@ def seal_decisions(connection: Connection, count_max: int) -> int:
     unsealed = (
         select(decisions)
         .outerjoin(seals, seals.c.decision_id == decisions.c.id)
-        .where(seals.c.seq.is_(None))
+        .where(seals.c.seq.is_(None), decisions.c.id > _newest_sealed() - _LATE_IDS_MAX)
         .order_by(decisions.c.id)
         .limit(count_max)
     )
@@ -83,6 +83,16 @@ def seal_decisions(connection: Connection, count_max: int) -> int:
         digest = _digest(digest or "", row)
         connection.execute(insert(seals).values(decision_id=row.id, digest=digest))
     return len(rows)
+
+
+def _newest_sealed() -> ScalarSelect[int]:
+    newest = select(func.coalesce(func.max(seals.c.decision_id), 0))
+    return newest.scalar_subquery()
+
+
+#: Ids are given out before the commit, so a few can appear after larger ones were sealed. Looking
+#: this far back finds them without reading the whole log at each sweep.
+_LATE_IDS_MAX = 10_000
 
 
 def broken_seal(connection: Connection) -> int | None:

@@ -87,7 +87,10 @@ def _work_event(
     except (OperationalError, InterfaceError):
         raise  # the transaction is broken, not the event
     except Exception as error:  # noqa: BLE001 - a defect in a handler must not stop its neighbours
-        _log.exception("event failed", extra={"event_id": event.event_id})
+        # A database's error quotes whole rows: then the class alone is told.
+        traced = None if isinstance(error, DBAPIError) else error
+        told = {"event_id": event.event_id, "error_type": type(error).__name__}
+        _log.error("event failed", extra=told, exc_info=traced)
         _fail(context, connection, event, group, type(error).__name__)
     else:
         group.settled.append((event, EventState.DECIDED, handled.note))

@@ -14,6 +14,7 @@ from ledger.decisions import append_decision, last_decision
 from ledger.engine import lock_names
 from ledger.look_ups import want_look_up
 from ledger.payment_facts import INVOICES_OF_PAYMENT_INTENT, GroupTooLarge, gather_group
+from ledger.payment_ties import ties, ties_of_charge
 from ledger.refund_intents import Intent, intents_of_cases, reserve, withdraw_unsent
 from ledger.states import CaseState, IntentState
 from policy.decision import Decision, Verdict
@@ -131,10 +132,17 @@ class _Bench:
     def _group(self, charge_id: str) -> list[Payment]:
         """The charge's group, read under the locks of everything that could tie a payment to it."""
         reach, related = self.context.terms.reach(), self.context.terms.related
+        if self.connection.dialect.name == "sqlite":
+            return gather_group(self.connection, charge_id, reach, related)
+        # Before the first look: another worker's half of a pair may not be committed yet, and who
+        # comes second must wait for it and then see it.
+        held = ties_of_charge(self.connection, charge_id)
+        lock_names(self.connection, held)
         group = gather_group(self.connection, charge_id, reach, related)
-        if not group or self.connection.dialect.name == "sqlite":
+        more = sorted({name for payment in group for name in ties(payment)} - set(held))
+        if not more:
             return group
-        lock_names(self.connection, [name for payment in group for name in _ties(payment)])
+        lock_names(self.connection, more)
         # Read again: only what is read under the locks can be acted on.
         return gather_group(self.connection, charge_id, reach, related)
 
@@ -225,17 +233,6 @@ class _Bench:
             )
             if row_id is not None:
                 self.judged.look_ups.add(row_id)
-
-
-def _ties(payment: Payment) -> list[str]:
-    invoice_id = None if payment.invoice is None else payment.invoice.invoice_id
-    ties = {
-        "customer": payment.customer_id,
-        "card": payment.card_fingerprint,
-        "order": payment.order_reference,
-        "invoice": invoice_id,
-    }
-    return [f"{kind}:{value}" for kind, value in ties.items() if value is not None]
 
 
 def _standing(decision: Decision) -> tuple[CaseState, str | None]:
