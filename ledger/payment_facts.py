@@ -165,19 +165,7 @@ def _invoice_links(connection: Connection, payment_intents: list[str]) -> dict[s
     """The invoice that each PaymentIntent paid, as far as it is known."""
     if not payment_intents:
         return {}
-    rows = connection.execute(
-        select(
-            invoice_payments.c.payment_intent_id,
-            invoice_payments.c.invoice_id,
-            invoices.c.subscription_id,
-            invoices.c.billing_reason,
-            invoices.c.amount_due_minor,
-            invoices.c.price_ids,
-        )
-        .outerjoin(invoices, invoices.c.invoice_id == invoice_payments.c.invoice_id)
-        .where(invoice_payments.c.payment_intent_id.in_(payment_intents))
-        .order_by(invoice_payments.c.invoice_payment_id.desc())
-    ).all()
+    rows = connection.execute(_INVOICE_LINKS, {"ids": payment_intents}).all()
     return {
         row.payment_intent_id: InvoiceFacts(
             invoice_id=row.invoice_id,
@@ -193,9 +181,7 @@ def _invoice_links(connection: Connection, payment_intents: list[str]) -> dict[s
 def _subscriptions(connection: Connection, ids: list[str]) -> dict[str, SubscriptionFacts]:
     if not ids:
         return {}
-    rows = connection.execute(
-        select(subscriptions).where(subscriptions.c.subscription_id.in_(ids))
-    ).all()
+    rows = connection.execute(_SUBSCRIPTIONS, {"ids": ids}).all()
     return {
         row.subscription_id: SubscriptionFacts(
             subscription_id=row.subscription_id,
@@ -211,11 +197,7 @@ def _dispute_standings(
     connection: Connection, charge_ids: list[str]
 ) -> dict[str, tuple[DisputeStanding, int]]:
     """The worst standing of each charge's disputes, and the money that they took."""
-    rows = connection.execute(
-        select(disputes.c.charge_id, disputes.c.status, disputes.c.amount_minor).where(
-            disputes.c.charge_id.in_(charge_ids)
-        )
-    ).all()
+    rows = connection.execute(_DISPUTES, {"ids": charge_ids}).all()
     of_charge: dict[str, list[tuple[DisputeStanding, int]]] = {}
     for row in rows:
         standing = dispute_standing(row.status), row.amount_minor
@@ -246,6 +228,26 @@ _SEVERITY = (
     DisputeStanding.WON,
     DisputeStanding.OPEN,
     DisputeStanding.LOST,
+)
+
+# Statements are built once: building one costs as much as running it.
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
+_INVOICE_LINKS = (
+    select(
+        invoice_payments.c.payment_intent_id,
+        invoice_payments.c.invoice_id,
+        invoices.c.subscription_id,
+        invoices.c.billing_reason,
+        invoices.c.amount_due_minor,
+        invoices.c.price_ids,
+    )
+    .outerjoin(invoices, invoices.c.invoice_id == invoice_payments.c.invoice_id)
+    .where(invoice_payments.c.payment_intent_id.in_(_IDS))
+    .order_by(invoice_payments.c.invoice_payment_id.desc())
+)
+_SUBSCRIPTIONS = select(subscriptions).where(subscriptions.c.subscription_id.in_(_IDS))
+_DISPUTES = select(disputes.c.charge_id, disputes.c.status, disputes.c.amount_minor).where(
+    disputes.c.charge_id.in_(_IDS)
 )
 
 _subject = charges.alias("subject")

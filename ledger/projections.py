@@ -8,10 +8,22 @@ where that cannot tell which of two differing renderings is newer, the caller as
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, RowMapping, Table, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 
 class Placed(StrEnum):
@@ -108,22 +120,43 @@ def _full_row(sighting: Sighting) -> dict[str, object]:
 
 
 def _insert(connection: Connection, table: Table, row: dict[str, object]) -> bool:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     # What came back says whether it was written: an INSERT's row count is not kept on PostgreSQL.
-    unless_known = dialect.insert(table).on_conflict_do_nothing().returning(_key_column(table))
-    return connection.execute(unless_known, row).first() is not None
+    return connection.execute(_inserting(connection.dialect.name, table), row).first() is not None
 
 
 def _known(connection: Connection, sighting: Sighting) -> RowMapping:
-    query = select(sighting.table).where(_key_column(sighting.table) == sighting.key)
-    return connection.execute(query.with_for_update()).mappings().one()
+    return connection.execute(_knowing(sighting.table), {_KEY: sighting.key}).mappings().one()
 
 
 def _overwrite(connection: Connection, table: Table, row: dict[str, object]) -> None:
+    key = _key_column(table).name
+    values = {name: value for name, value in row.items() if name != key}
+    connection.execute(_overwriting(table), {**values, _KEY: row[key]})
+
+
+# Statements are built once per table: building one costs as much as running it.
+
+
+@cache
+def _inserting(dialect_name: str, table: Table) -> ReturningInsert[Any]:
     key = _key_column(table)
-    values = {name: value for name, value in row.items() if name != key.name}
-    connection.execute(update(table).where(key == row[key.name]).values(values))
+    if dialect_name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing().returning(key)
+    return postgresql.insert(table).on_conflict_do_nothing().returning(key)
+
+
+@cache
+def _knowing(table: Table) -> Select[Any]:
+    return select(table).where(_key_column(table) == bindparam(_KEY)).with_for_update()
+
+
+@cache
+def _overwriting(table: Table) -> Update:
+    return update(table).where(_key_column(table) == bindparam(_KEY))
 
 
 def _key_column(table: Table) -> Column[Any]:
     return next(iter(table.primary_key.columns))
+
+
+_KEY = "key_of_the_row"  # no column's name: an UPDATE keeps those for its values

@@ -89,7 +89,6 @@ def play_demonstration(stage: Stage, seconds: float) -> Demonstration | None:
     """Play the day, wait until all is quiet, print the table; None when it was stopped half-way."""
     with open_wiring(stage.settings) as wiring:
         clock = wiring.clock
-        _meet_the_sandbox(stage, clock)
         begun = clock.monotonic()
         answers = _play(stage, wiring, seconds)
         if answers is None or not _wait_until_quiet(stage, wiring):
@@ -106,8 +105,8 @@ def play_demonstration(stage: Stage, seconds: float) -> Demonstration | None:
     return outcome
 
 
-def _meet_the_sandbox(stage: Stage, clock: Clock) -> None:
-    """Register the receiver at the sandbox, as soon as that answers."""
+def meet_the_sandbox(stage: Stage, clock: Clock) -> None:
+    """Register the receiver at the sandbox, as soon as that answers; raises HttpUnanswered if never."""
     keys = stage.secrets()
     ends = clock.monotonic() + DEMONSTRATION_SETTLE_SECONDS_MAX
     while not stage.stop.is_set():

@@ -9,8 +9,9 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -18,11 +19,12 @@ from rich.console import Console
 
 import ops
 from ledger.schema import migrate
-from ops.demonstration import Stage, play_demonstration
+from ops.demonstration import Stage, meet_the_sandbox, play_demonstration
 from ops.supervisor import Supervisor, child_environ, procfile_commands
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
 from runtime.data_lock import DataFolderInUse, DataFolderLock
 from runtime.embedded_redis import EmbeddedRedis, EmbeddedRedisFailed
+from runtime.limits import RESTART_PAUSE_SECONDS_MAX
 from runtime.redis_socket import socket_url
 from runtime.setting_values import Mode
 from runtime.settings import Settings, load_settings
@@ -37,7 +39,7 @@ _SANDBOX_COMMAND = "redress sandbox --repeats 0.08 --delays 0.15"
 
 @click.command(epilog="Example: redress up --seconds 30")
 @click.option("--seconds", default=60.0, show_default=True, help="How long the shop's day takes.")
-@click.option("--no-demo", is_flag=True, help="Start the sandbox without playing a shop's day.")
+@click.option("--no-demo", is_flag=True, help="Serve the sandbox without playing a shop's day.")
 @click.option("--once", is_flag=True, help="End after the day; exit code 1 if it went wrong.")
 def up(seconds: float, *, no_demo: bool, once: bool) -> None:
     """Run every process on this machine, with an embedded queue server and database."""
@@ -50,20 +52,21 @@ def up(seconds: float, *, no_demo: bool, once: bool) -> None:
     with ExitStack() as held:
         try:
             held.enter_context(DataFolderLock(settings.redress_data))
-            supervisor = held.enter_context(_everything(settings, console))
+            machine = held.enter_context(_everything(settings, console))
         except (DataFolderInUse, EmbeddedRedisFailed, _PortTaken) as refused:
             raise click.ClickException(str(refused)) from None
         _introduce(settings, console)
-        if settings.stripe_api_key is None and not no_demo:
+        if settings.stripe_api_key is None:
             stage = Stage(
                 settings=load_settings(_served_environ(settings)),
                 console=console,
-                watch=supervisor.watch,
+                watch=machine.watch,
                 stop=stop,
             )
-            demonstration = play_demonstration(stage, seconds)
+            meet_the_sandbox(stage, machine.clock)
+            demonstration = None if no_demo else play_demonstration(stage, seconds)
         if not once:
-            _stay(supervisor, console, stop)
+            _stay(machine, console, stop)
         console.print("stopping: every process finishes what it is at")
     if demonstration is not None and not demonstration.as_expected:
         raise SystemExit(1)
@@ -73,22 +76,55 @@ class _PortTaken(Exception):
     """A port is in use; the text names the variable to set."""
 
 
+@dataclass(slots=True, kw_only=True)
+class _Machine:
+    """Everything that runs here; `embedded` is the queue server, None when REDIS_URL names another."""
+
+    clock: Clock
+    supervisor: Supervisor
+    embedded: EmbeddedRedis | None
+    told: Callable[[str], None]
+    _next_start: float = 0.0
+
+    def watch(self) -> None:
+        """Look once at everything and start again what has died; from the main thread."""
+        if self.embedded is not None and self.embedded.pid is None:
+            self._start_redis(self.embedded)
+        self.supervisor.watch()
+
+    def _start_redis(self, embedded: EmbeddedRedis) -> None:
+        now = self.clock.monotonic()
+        if now < self._next_start:
+            return
+        self.told("the embedded Redis server ended; starting it again")
+        try:
+            embedded.start()
+        except (DataFolderInUse, EmbeddedRedisFailed) as refused:
+            self.told(str(refused))
+            self._next_start = self.clock.monotonic() + RESTART_PAUSE_SECONDS_MAX
+
+
 @contextmanager
-def _everything(settings: Settings, console: Console) -> Iterator[Supervisor]:
+def _everything(settings: Settings, console: Console) -> Iterator[_Machine]:
     """The queue server, the migrated database and all processes, stopped in order on leaving."""
     sandbox = settings.stripe_api_key is None
     _require_free_ports(settings, sandbox=sandbox)
-    embedded = settings.redis_url == socket_url(settings.redress_data)
     environ = _served_environ(settings)
+    clock = SystemClock()
+
+    def told(sentence: str) -> None:
+        console.print(f"[yellow]{sentence}[/yellow]")
+
     supervisor = Supervisor(
-        clock=SystemClock(),
+        clock=clock,
         environ=child_environ(environ, os.environ),
         log_folder=settings.redress_data / "logs",
-        told=lambda sentence: console.print(f"[yellow]{sentence}[/yellow]"),
+        told=told,
     )
+    embedded = None
     with ExitStack() as held:
-        if embedded:
-            held.enter_context(EmbeddedRedis(settings.redress_data))
+        if settings.redis_url == socket_url(settings.redress_data):
+            embedded = held.enter_context(EmbeddedRedis(settings.redress_data))
         with open_wiring(load_settings(environ)) as wiring:
             migrate(wiring.store)
         for name, command in procfile_commands(_procfile()).items():
@@ -97,14 +133,14 @@ def _everything(settings: Settings, console: Console) -> Iterator[Supervisor]:
             supervisor.add("sandbox", _SANDBOX_COMMAND)
         held.callback(supervisor.stop)
         supervisor.start()
-        yield supervisor
+        yield _Machine(clock=clock, supervisor=supervisor, embedded=embedded, told=told)
 
 
-def _stay(supervisor: Supervisor, console: Console, stop: threading.Event) -> None:
+def _stay(machine: _Machine, console: Console, stop: threading.Event) -> None:
     if not stop.is_set():
         console.print("serving; press Ctrl-C to stop")
     while not stop.wait(0.5):
-        supervisor.watch()
+        machine.watch()
 
 
 def _introduce(settings: Settings, console: Console) -> None:

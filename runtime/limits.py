@@ -138,6 +138,13 @@ DRAIN_GROUP_ROWS: Final = 25
 # A drain job hands over to a fresh one after this long, so that a worker asked to stop does so soon.
 DRAIN_SECONDS_MAX: Final = 5
 
+# A drain job waits this long for more before it ends: a new job costs 20 Redis round trips, a fork
+# and statements compiled anew (2 ms of CPU an event at 200/s, measured), a look at the inbox 0.15 ms.
+DRAIN_LINGER_SECONDS: Final = 0.25
+
+# How often it looks meanwhile: adds 2.5 ms to an event's way on average, and costs 3 % of one core.
+DRAIN_LOOK_SECONDS: Final = 0.005
+
 # Stripe answers connections in tens of milliseconds; 3 s covers two lost SYN packets.
 STRIPE_CONNECT_SECONDS_MAX: Final = 3
 
@@ -183,6 +190,10 @@ RQ_WORKER_SECONDS: Final = 30
 
 # How often a worker looks for abandoned jobs of its queue; by default every ten minutes.
 RQ_MAINTENANCE_SECONDS: Final = 15
+
+# A worker that lost Redis looks for it again at least this often; by default RQ doubles its pauses up
+# to 60 s, and work would lie that long after Redis is back.
+RQ_RECONNECT_SECONDS_MAX: Final = 5.0
 
 # Wake-ups waiting in one queue. Rows keep the work, so more than this only fills Redis (at 0.5 KB
 # each, 5 MB) while the workers are away; the sweeper rings again later.

@@ -33,7 +33,17 @@ ALLOWED_FIELDS: Final = _LINE_FIELDS | frozenset(
         *("subscription_id",),
         # what happened to it
         *("api_version", "attempt", "cause", "clause", "from_state", "kind", "livemode", "mode"),
-        *("note", "outcome", "reason", "scenario", "sha256", "source", "state", "terms_version", "to_state"),
+        *(
+            "note",
+            "outcome",
+            "reason",
+            "scenario",
+            "sha256",
+            "source",
+            "state",
+            "terms_version",
+            "to_state",
+        ),
         *("verdict",),
         # money, exact
         *("amount_minor", "cap_minor", "currency"),

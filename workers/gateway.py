@@ -6,7 +6,7 @@ is the only one. Every error becomes one of three (`gateway_errors.py`). Telemet
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import stripe
 from stripe import StripeClient, StripeError
@@ -16,6 +16,8 @@ from runtime.settings import Settings
 from workers.gateway_errors import GatewayError, Rejected, Throttled, Unknown
 
 Rendered = dict[str, Any]
+
+Answer = TypeVar("Answer")
 
 #: Stripe's page size limit; one charge has far fewer refunds or disputes.
 _PAGE = 100
@@ -81,12 +83,12 @@ class StripeGateway:
     def refunds_of(self, charge_id: str) -> list[Rendered]:
         """Every refund of one charge, whoever made it."""
         query: Any = {"charge": charge_id, "limit": _PAGE}
-        return _every(_asked(lambda: self._client.v1.refunds.list(query)))
+        return _asked(lambda: _every(self._client.v1.refunds.list(query)))
 
     def disputes_of(self, charge_id: str) -> list[Rendered]:
         """Every dispute of one charge."""
         query: Any = {"charge": charge_id, "limit": _PAGE}
-        return _every(_asked(lambda: self._client.v1.disputes.list(query)))
+        return _asked(lambda: _every(self._client.v1.disputes.list(query)))
 
     def invoice_payments_of(self, payment_intent_id: str) -> list[Rendered]:
         """The invoice payments that a PaymentIntent made, their invoices expanded."""
@@ -95,28 +97,29 @@ class StripeGateway:
             "expand": ["data.invoice"],
             "limit": _PAGE,
         }
-        return _every(_asked(lambda: self._client.v1.invoice_payments.list(query)))
+        return _asked(lambda: _every(self._client.v1.invoice_payments.list(query)))
 
     def stripe_object(self, object_type: str, object_id: str) -> Rendered:
         """One object of a type named as in its `object` field."""
         retrieve = self._retrieve[object_type]
-        return _rendered(_asked(lambda: retrieve(object_id)))
+        return _asked(lambda: _rendered(retrieve(object_id)))
 
     def create_refund(self, params: str, idempotency_key: str) -> Rendered:
         """Create the refund of these exact parameters (a JSON text) under this key."""
         given: Any = json.loads(params)
         options: Any = {"idempotency_key": idempotency_key}
-        return _rendered(_asked(lambda: self._client.v1.refunds.create(given, options)))
+        return _asked(lambda: _rendered(self._client.v1.refunds.create(given, options)))
 
 
-def _asked(call: Callable[[], Any]) -> Any:
-    """The SDK's result, or its error as one of ours; never with the SDK's text, which may hold data."""
+def _asked(call: Callable[[], Answer]) -> Answer:
+    """The call's result, or its error as one of ours; never with the SDK's text, which may hold data."""
     try:
         return call()
     except StripeError as error:
         raise sort_error(error) from None
     except (ValueError, TypeError, KeyError, AttributeError):
-        # The SDK choked on an answer that is no JSON object of Stripe's: it says nothing either way.
+        # The answer is no JSON object of Stripe's (`null`, `[]`, half of one): it says nothing either
+        # way. The SDK hands some of these on, so they are read in here as well.
         raise Unknown("unreadable_answer") from None
 
 

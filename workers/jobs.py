@@ -4,6 +4,7 @@ A job's only argument is a row id. What it needs besides is the process's own co
 the first job.
 """
 
+from runtime.limits import DRAIN_LINGER_SECONDS
 from workers import drain, effects
 from workers import look_up as questions
 from workers.context import WorkerContext
@@ -18,8 +19,8 @@ def use_context(context: WorkerContext) -> None:
 
 
 def drain_events() -> None:
-    """Work through what is new in the inbox."""
-    drain.drain_events(_own_context())
+    """Work through what is new in the inbox, and what comes soon after."""
+    drain.drain_events(_own_context(), DRAIN_LINGER_SECONDS)
 
 
 def send_refund(intent_id: str) -> None:

@@ -110,9 +110,12 @@ class _Bench:
         except GroupTooLarge as too_large:
             self._leave_to_a_person(charge_id, str(too_large))
             return []
+        if not group:
+            return []
         charge_ids = [payment.charge_id for payment in group]
-        cases = cases_about(self.connection, DUPLICATE_CHARGE, charge_ids) if group else {}
-        intents = intents_of_cases(self.connection, [case.case_id for case in cases.values()])
+        cases = cases_about(self.connection, DUPLICATE_CHARGE, charge_ids)
+        case_ids = [case.case_id for case in cases.values()]
+        intents = intents_of_cases(self.connection, case_ids) if case_ids else {}
         reviews = 0
         for payment, finding in find_in_group(self.context.terms, group):
             case = cases.get(payment.charge_id)

@@ -12,7 +12,12 @@ from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from runtime.limits import JOB_RESULT_SECONDS, RQ_MAINTENANCE_SECONDS, RQ_WORKER_SECONDS
+from runtime.limits import (
+    JOB_RESULT_SECONDS,
+    RQ_MAINTENANCE_SECONDS,
+    RQ_RECONNECT_SECONDS_MAX,
+    RQ_WORKER_SECONDS,
+)
 from runtime.queues import JOB_NAMES
 
 
@@ -48,4 +53,5 @@ def run_worker(redis: Redis, queue_name: str) -> None:
         job_monitoring_interval=RQ_MAINTENANCE_SECONDS,
         log_job_description=False,
     )
+    worker.max_connection_wait_time = RQ_RECONNECT_SECONDS_MAX
     worker.work(with_scheduler=False, logging_level="WARNING")

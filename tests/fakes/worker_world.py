@@ -112,6 +112,12 @@ def worker_settings(folder: Path, **changes: str) -> Settings:
     return load_settings(environ | {name.upper(): value for name, value in changes.items()})
 
 
+def parsed_event(event: dict[str, Any] | bytes, *, livemode: bool = False) -> NewEvent:
+    """One event as a receiver of that mode would hand it to the inbox."""
+    body = event if isinstance(event, bytes) else json.dumps(event).encode()
+    return parse_event(body, Expected(livemode=livemode, account=None))
+
+
 @dataclass(kw_only=True)
 class WorkerWorld:
     """One processor and its Stripe. `pay` and `control` act at Stripe; the rest is the processor."""
@@ -222,8 +228,7 @@ class WorkerWorld:
 
     def parsed(self, event: dict[str, Any] | bytes) -> NewEvent:
         """One event as the receiver would hand it to the inbox."""
-        body = event if isinstance(event, bytes) else json.dumps(event).encode()
-        return parse_event(body, Expected(livemode=self.settings.livemode, account=None))
+        return parsed_event(event, livemode=self.settings.livemode)
 
     def deliver(self) -> int:
         """Receive everything new from Stripe; returns how many events that was."""

@@ -1,0 +1,358 @@
+"""One machine of real processes: the Procfile's, the embedded Valkey and the sandbox over HTTP.
+
+Every process can be killed, frozen and started by itself. `report` holds Stripe's own book against
+what was paid twice, in the five buckets of Jepsen's total-queue (reliability.md §6).
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from sqlalchemy import select
+
+from ledger.engine import Store
+from ledger.event_types import HANDLED
+from ledger.invariant_checks import check_invariants
+from ledger.schema import migrate
+from ledger.summaries import day_progress
+from ledger.tables import events, refund_intents
+from ops.sandbox.delivery_endpoints import register_endpoint
+from ops.sandbox.keep_alive import HttpUnanswered
+from ops.supervisor import procfile_commands
+from runtime.clock import SystemClock
+from runtime.embedded_redis import EmbeddedRedis, end_with_parent
+from runtime.queues import EFFECTS, EVENTS
+from tests.processes.crashing_process import SPRUNG
+from tests.processes.recorded_sandbox import CLIENT_LOG
+from tests.processes.shop import API_KEY, Shop
+from tests.webhooks.web_process import free_port
+
+ROOT = Path(__file__).parents[2]
+SECRET = "whsec_0123456789abcdef0123456789abcdef"
+START_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 20
+#: What may pass between the end of the faults and the last refund (reliability.md I2).
+STRANDED_SECONDS_MAX = 60
+#: Looks in a row at which nothing may be under way.
+QUIET_LOOKS = 4
+
+#: Everything that runs now and has `last_words`.
+SHOWN_ON_FAILURE = []
+
+clock = SystemClock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Charges by what became of them. `recovered` are those of `ok` that took more than one lease."""
+
+    ok: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    recovered: list[str] = field(default_factory=list)
+
+    @property
+    def wrong(self):
+        """The buckets that must be empty, by name."""
+        return {"lost": self.lost, "unexpected": self.unexpected, "repeated": self.repeated}
+
+
+NOTHING_WRONG = {"lost": [], "unexpected": [], "repeated": []}
+
+
+def wait_until(condition, seconds, meanwhile=lambda: None, why=lambda: ""):
+    """Poll until `condition()` is true and return its value; fails after `seconds`, saying `why()`."""
+    give_up = clock.monotonic() + seconds
+    while not (found := condition()):
+        assert clock.monotonic() < give_up, f"waited in vain for {seconds} s; {why()}"
+        meanwhile()
+        clock.sleep(0.05)
+    return found
+
+
+class Machine:
+    """The processes of one data folder and database, with a shop at their sandbox."""
+
+    def __init__(self, folder, database_url, *, deliveries=""):
+        """`deliveries` are arguments of `recorded_sandbox`."""
+        self.data = folder / "data"
+        self.traps = folder / "traps"
+        self.logs = folder / "logs"
+        for made in (self.data, self.traps, self.logs):
+            made.mkdir(mode=0o700)
+        self.redis = EmbeddedRedis(self.data)
+        self.store = Store(database_url)
+        self.web_port, self.sandbox_port = free_port(), free_port()
+        self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
+        self.duplicates = []
+        self.restarts = []
+        self._environ = {
+            **{name: value for name, value in os.environ.items() if name == "HOME"},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PYTHONPATH": str(ROOT),
+            "STRIPE_API_KEY": API_KEY,
+            "STRIPE_API_BASE": self.sandbox_url,
+            "STRIPE_WEBHOOK_SECRETS": SECRET,
+            "REDRESS_MODE": "enforce",
+            "REDRESS_DATA": str(self.data),
+            "REDRESS_WEB_PORT": str(self.web_port),
+            "REDRESS_SANDBOX_PORT": str(self.sandbox_port),
+            "DATABASE_URL": database_url,
+            "REDIS_URL": self.redis.url,
+        }
+        self._commands = dict(procfile_commands(ROOT / "Procfile"))
+        self._commands["sandbox"] = self._module("recorded_sandbox", deliveries)
+        self._processes = {}
+
+    # --- starting and stopping ---
+
+    def start(self, *, trapped=None):
+        """Start everything; `trapped` says how many of "worker" and "effects" run among the traps."""
+        SHOWN_ON_FAILURE.append(self)
+        migrate(self.store)
+        self.redis.start()
+        for name, count in (trapped or {}).items():
+            queue = {"worker": EVENTS, "effects": EFFECTS}[name]
+            arguments = f"--queue {queue} --count {count} --traps {shlex.quote(str(self.traps))}"
+            self._commands[name] = self._module("crashing_process", arguments)
+        for name in self._commands:
+            self.start_process(name)
+        self.shop = Shop(self.sandbox_url)
+        address = f"http://127.0.0.1:{self.web_port}/webhooks/stripe"
+        wait_until(lambda: self._registered(address), START_SECONDS_MAX)
+
+    def start_process(self, name):
+        """Start one process, or start it again."""
+        with self._log(name).open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                shlex.split(self._commands[name]),
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call on a loaded library
+            )
+
+    def kill(self, name, number=signal.SIGKILL):
+        """End one process by a signal, and wait until it is gone. It is not started again."""
+        process = self._processes.pop(name)
+        process.send_signal(number)
+        process.wait(STOP_SECONDS_MAX)
+
+    def process(self, name):
+        """A running process and, by its methods, its children."""
+        return psutil.Process(self._processes[name].pid)
+
+    def keep_running(self):
+        """Start again whatever died without `kill`, as `redress up` does."""
+        for name, process in list(self._processes.items()):
+            if process.poll() is not None:
+                self.restarts.append(name)
+                self.start_process(name)
+
+    def stop(self):
+        """End every process, the ones that are stuck by force."""
+        SHOWN_ON_FAILURE.remove(self)
+        left = [horse for name in self._processes for horse in self._family(name)]
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for horse in left:
+            if horse.is_running():
+                horse.kill()
+        self.redis.stop()
+        self.shop.close()
+        self.store.close()
+
+    def _family(self, name):
+        try:
+            return self.process(name).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def _module(self, name, arguments):
+        return f"{shlex.quote(sys.executable)} -m tests.processes.{name} {arguments}"
+
+    def _registered(self, address):
+        try:
+            register_endpoint(self.sandbox_url, address, [SECRET], sorted(HANDLED))
+        except HttpUnanswered:
+            return False
+        return True
+
+    # --- traps ---
+
+    def set_trap(self, point, action):
+        """Have the first process that reaches `point` die there (or freeze, with "stop")."""
+        trap = self.traps / point
+        partial = self.traps / "partial"
+        partial.write_text(action, encoding="ascii")
+        partial.rename(trap)
+
+    def sprung(self, point):
+        """The pid of the process that was caught at `point`; None while nobody was."""
+        sprung = self.traps / f"{point}{SPRUNG}"
+        text = sprung.read_text(encoding="ascii") if sprung.exists() else ""
+        return int(text) if text.isdigit() else None
+
+    def wait_for_trap(self, point, seconds, meanwhile=lambda: None):
+        """Wait until somebody was caught at `point`; returns the pid, and the trap can be set anew."""
+        pid = wait_until(lambda: self.sprung(point), seconds, meanwhile)
+        (self.traps / f"{point}{SPRUNG}").unlink()
+        return pid
+
+    # --- Stripe's side ---
+
+    def pay_twice(self, kind="same_order"):
+        """A duplicate that `report` expects to be refunded."""
+        return self.first(kind)()
+
+    def first(self, kind):
+        """The first payment; call what it returns to pay the same thing again."""
+        again = self.shop.first(kind)
+
+        def second():
+            self.duplicates.append(again())
+            return self.duplicates[-1]
+
+        return second
+
+    def control(self, path, body):
+        """POST to one of the sandbox's control endpoints."""
+        return self.shop.till.control(f"/sandbox/{path}", body)
+
+    def book(self, kind):
+        """Every object of one kind in Stripe's book."""
+        return self.shop.till.get("/sandbox/book", {"kind": kind})["data"]
+
+    def refunds_of(self, charge_id):
+        """The refunds of one charge in Stripe's book."""
+        return [refund for refund in self.book("refunds") if refund["charge"] == charge_id]
+
+    def refund_calls(self):
+        """Every request to create a refund that reached Stripe's door."""
+        log = self.shop.till.get("/sandbox/requests", {"path_prefix": "/v1/refunds"})["data"]
+        return [row for row in log if row["method"] == "POST"]
+
+    # --- the ledger's side ---
+
+    def rows(self, query):
+        """The rows of a query."""
+        with self.store.read() as connection:
+            return connection.execute(query).all()
+
+    def intents(self):
+        """The refund intents by charge."""
+        return {row.charge_id: row for row in self.rows(select(refund_intents))}
+
+    def open_rows(self):
+        """How many rows still have a step ahead."""
+        with self.store.read() as connection:
+            return day_progress(connection).open_rows
+
+    def settle(self, seconds=STRANDED_SECONDS_MAX, meanwhile=lambda: None):
+        """Wait until every delivery is made and nothing is under way; the time limit is the test."""
+        looks = []
+
+        def quiet():
+            clock.sleep(0.1)
+            looks.append(self._under_way())
+            return looks[-QUIET_LOOKS:] == [""] * QUIET_LOOKS
+
+        def look_after():
+            self.keep_running()
+            meanwhile()
+
+        begun = clock.monotonic()
+        wait_until(quiet, seconds, look_after, lambda: looks[-1])
+        return clock.monotonic() - begun
+
+    def _under_way(self):
+        """What still happens, in words; each look at Stripe's book costs the sandbox time."""
+        counts = self.shop.till.get("/sandbox/deliveries")
+        if counts["waiting"]:
+            return f"deliveries: {counts}"
+        if open_rows := self.open_rows():
+            return f"open rows: {open_rows}"
+        untold = self.untold()
+        return f"untold: {len(untold)}" if untold else ""
+
+    def untold(self):
+        """The ids of events of Stripe's that are not in the inbox."""
+        told = {event["id"] for event in self.book("events") if event["type"] in HANDLED}
+        return told - {row.event_id for row in self.rows(select(events.c.event_id))}
+
+    def acknowledged(self):
+        """(event id, sha256) of each delivery that was answered 2xx, by the client's own log."""
+        lines = (self.data / CLIENT_LOG).read_text(encoding="ascii").splitlines()
+        attempts = [json.loads(line) for line in lines]
+        return [
+            (one["event_id"], one["sha256"])
+            for one in attempts
+            if one["status"] is not None and 200 <= one["status"] < 300
+        ]
+
+    def stored(self):
+        """(event id, sha256) of each row of the inbox."""
+        found = self.rows(select(events.c.event_id, events.c.sha256))
+        return [(row.event_id, row.sha256) for row in found]
+
+    def breaches(self):
+        """The ledger's invariants that do not hold."""
+        with self.store.read() as connection:
+            return [one for one in check_invariants(connection) if not one.holds]
+
+    def report(self):
+        """The five buckets, from Stripe's own book."""
+        expected = {one.charge_id: one for one in self.duplicates}
+        intents = self.intents()
+        made = {}
+        for refund in self.book("refunds"):
+            made.setdefault(refund["charge"], []).append(refund)
+        ok = [charge for charge, refunds in made.items() if _as_due(expected.get(charge), refunds)]
+        return Report(
+            ok=ok,
+            lost=sorted(set(expected) - set(made)),
+            unexpected=sorted(
+                charge
+                for charge, refunds in made.items()
+                if charge not in expected or not _as_due(expected[charge], refunds[:1])
+            ),
+            repeated=sorted(charge for charge, refunds in made.items() if len(refunds) > 1),
+            recovered=[charge for charge in ok if intents[charge].fence > 1],
+        )
+
+    # --- what to show when a test fails ---
+
+    def _log(self, name):
+        return self.logs / f"{name}.log"
+
+    def last_words(self, lines_max=40):
+        """The end of each log, by process name."""
+        for log in sorted(self.logs.glob("*.log")):
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            yield log.stem, "\n".join(lines[-lines_max:])
+
+
+def _as_due(duplicate, refunds):
+    if duplicate is None or len(refunds) != 1:
+        return False
+    (refund,) = refunds
+    return (duplicate.amount_minor, duplicate.currency, "succeeded") == (
+        refund["amount"],
+        refund["currency"],
+        refund["status"],
+    )

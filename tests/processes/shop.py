@@ -1,0 +1,95 @@
+"""A shop whose customers pay twice: true duplicates of each certain kind, at a sandbox over HTTP."""
+
+import itertools
+from dataclasses import dataclass
+
+from ops.sandbox.shop_orders import Counter, paid
+from ops.sandbox.shop_till import ShopTill
+from runtime.clock import SystemClock
+
+API_KEY = "sk_test_sandbox"
+KINDS = ("same_order", "same_invoice", "second_subscription")
+AMOUNT_MINOR = 1500
+PLAN = "starter-month"
+#: Stripe's `created` of the first payment lies this long before the second one's.
+APART_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duplicate:
+    """A payment that must be refunded once, in full."""
+
+    charge_id: str
+    kept_charge_id: str
+    amount_minor: int
+    currency: str
+    kind: str
+
+
+class Shop:
+    """One till, for one thread. `first` sells something and returns how to sell it again."""
+
+    _tills = itertools.count()
+
+    def __init__(self, sandbox_url):
+        # The till derives its idempotency keys from the second it began at: another one for each.
+        begun = SystemClock().now_ms() // 1000 - next(self._tills)
+        self.till = ShopTill(sandbox_url, API_KEY, begun)
+        self._counter = Counter(self.till)
+        self._numbers = itertools.count(1)
+        self._open = False
+
+    def close(self):
+        """Close the connection."""
+        self.till.close()
+
+    def pay_twice(self, kind="same_order"):
+        """Two payments for one thing; the second one is the duplicate."""
+        return self.first(kind)()
+
+    def pay_once(self):
+        """An honest payment, which must stay; its charge."""
+        number = next(self._numbers)
+        self._at(0)
+        sold = self._counter.sell(number, AMOUNT_MINOR, "usd", order=f"{self.till.run}-{number}")
+        return paid(sold).charge_id
+
+    def first(self, kind):
+        """The first payment of its kind; call what it returns for the second: a Duplicate."""
+        if not self._open:
+            self._counter.open_shop()
+            self._open = True
+        number = next(self._numbers)
+        self._at(-APART_SECONDS)
+        pay = getattr(self, f"_{kind}")(number)
+        kept = next(pay)
+
+        def again():
+            self._at(0)
+            second = next(pay)
+            return Duplicate(
+                charge_id=second.charge_id,
+                kept_charge_id=kept.charge_id,
+                amount_minor=second.amount_minor,
+                currency=second.currency,
+                kind=kind,
+            )
+
+        return again
+
+    def _at(self, seconds):
+        self.till.now = SystemClock().now_ms() // 1000 + seconds
+
+    def _same_order(self, number):
+        for _ in range(2):
+            order = f"{self.till.run}-{number}"
+            yield paid(self._counter.sell(number, AMOUNT_MINOR, "usd", order=order))
+
+    def _same_invoice(self, number):
+        invoice_id = self._counter.bill(number, AMOUNT_MINOR, "usd")
+        yield self._counter.pay_invoice(invoice_id, number)
+        yield self._counter.pay_towards(invoice_id, number, AMOUNT_MINOR, "usd")
+
+    def _second_subscription(self, number):
+        for _ in range(2):
+            yield self._counter.subscribe(number, PLAN, "usd").paid

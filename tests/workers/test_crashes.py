@@ -1,0 +1,139 @@
+"""kill -9 at every boundary between steps: each duplicate is refunded once, and nothing is stranded."""
+
+import pytest
+
+from ledger.states import CaseState, EventState, IntentState
+from ledger.tables import cases, decisions, events
+from tests.fakes.worker_world import CrashAt
+from workers.crash_points import EFFECT_CALLED, EFFECT_RECORDED, EVERY_POINT
+
+_OPEN_INTENTS = (IntentState.RESERVED, IntentState.SUBMITTED, IntentState.UNKNOWN)
+
+
+def assert_settled_once(world):
+    """One refund, one decision, and nothing that waits for anything."""
+    (refund,) = world.refunds()
+    intent = world.intent()
+    assert (IntentState.SUCCEEDED, refund["id"]) == (intent.state, intent.refund_id)
+    assert [CaseState.REFUNDED] == [row.state for row in world.rows(cases)]
+    assert 1 == len(world.rows(decisions))
+    open_events = (EventState.NEW, EventState.CLAIMED)
+    assert not [row.id for row in world.rows(events) if row.state in open_events]
+    assert not [row.intent_id for row in world.intents() if row.state in _OPEN_INTENTS]
+
+
+@pytest.mark.parametrize(
+    ("times", "bells_lost"),
+    [pytest.param(1, False, id="once"), pytest.param(2, True, id="twice in a row, no bell heard")],
+)
+@pytest.mark.parametrize("point", EVERY_POINT)
+def test_worker_killed_at_a_boundary(world, point, times, bells_lost):
+    """A process killed at any step, once or twice in a row, leaves one refund and no stranded row."""
+    world.pay_twice()
+    world.deliver()
+    world.wakeups.lost = bells_lost
+    if bells_lost:
+        world.wakeups.jobs.clear()
+
+    died = 0
+    for _ in range(13):
+        if died < times:
+            died += world.crash(CrashAt(point), world.step)
+        world.clock.advance(5)
+    # Once Stripe has executed the call, the next process finds the refund and passes no call again.
+    again = times if point not in (EFFECT_CALLED, EFFECT_RECORDED) else 1
+    assert again == died
+    world.settle(60)
+
+    assert_settled_once(world)
+
+
+@pytest.mark.parametrize("nth", [2, 3])
+@pytest.mark.parametrize("point", [point for point in EVERY_POINT if point.startswith("effect")])
+def test_effects_killed_at_a_later_refund(world, point, nth):
+    """Of several refunds under way only the one at the crash point is disturbed; each is made once."""
+    for order in ("a", "b", "c"):
+        world.pay_twice(order=order)
+
+    assert world.crash(CrashAt(point, nth), world.step)
+    world.settle(60)
+
+    assert 3 == len(world.refunds()) == len({refund["charge"] for refund in world.refunds()})
+    assert {IntentState.SUCCEEDED} == {intent.state for intent in world.intents()}
+
+
+@pytest.mark.parametrize("point", EVERY_POINT)
+def test_stranded_row_is_back_within_a_minute(sqlite_world, point):
+    """The refund is at Stripe less than 60 seconds after the kill, with every bell lost meanwhile."""
+    world = sqlite_world
+    world.pay_twice()
+    world.deliver()
+    world.crash(CrashAt(point), world.step)
+    world.wakeups.jobs.clear()
+    killed_ms = world.clock.now_ms()
+
+    while not world.intents() or world.intent().state is not IntentState.SUCCEEDED:
+        world.clock.advance(5)
+        world.step()
+
+    assert world.clock.now_ms() - killed_ms <= 60_000
+    assert_settled_once(world)
+
+
+def test_worker_taken_for_dead_cannot_overwrite_its_successor(world):
+    """A drain that wakes up after its lease ran out writes nothing: its successor's outcome stands."""
+    world.pay_twice()
+    world.deliver()
+    successor = world.fresh_context()
+
+    class SleepsTooLong:
+        def reach(self, name):
+            if name == "drain.claimed" and world.context.crash is self:
+                world.clock.advance(20)
+                world.context = successor
+                world.step()
+
+    world.restart(SleepsTooLong())
+    world.drain()
+    world.settle(60)
+
+    assert_settled_once(world)
+    assert 1 == len(world.refund_calls())
+
+
+def test_effect_that_outlives_its_lease_leaves_one_refund(world):
+    """A sender that stalls between its check and the submission is fenced off by its successor."""
+    world.pay_twice()
+    world.deliver()
+    world.drain()
+    intent_id = world.intent().intent_id
+    successor = world.fresh_context()
+
+    class SleepsTooLong:
+        def reach(self, name):
+            if name == "effect.checked" and world.context.crash is self:
+                world.clock.advance(40)
+                world.context = successor
+                world.run_job(("workers.jobs.send_refund", intent_id))
+
+    world.restart(SleepsTooLong())
+    world.run_job(("workers.jobs.send_refund", intent_id))
+    world.settle(60)
+
+    assert 1 == len(world.refund_calls())
+    assert_settled_once(world)
+
+
+def test_every_boundary_is_reached(sqlite_world):
+    """A run without faults passes each named crash point, so that the table above tests them all."""
+    reached = []
+
+    class Notes:
+        def reach(self, name):
+            reached.append(name)
+
+    sqlite_world.pay_twice()
+    sqlite_world.restart(Notes())
+    sqlite_world.settle(10)
+
+    assert set(EVERY_POINT) == set(reached)
