@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, Connection, bindparam, or_, select, union
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_, select, union
 
 from ledger.look_ups import was_answered
 from ledger.rows import AnyRow
@@ -30,10 +30,14 @@ class GroupTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How far apart, in seconds, payments of one customer or one card may be and still be compared."""
+    """How far apart, in seconds, payments may be and still be compared.
 
-    customer_seconds: int
-    card_seconds: int
+    `purchase_seconds` is for any two of one customer or card, `subscription_seconds` for the first
+    payments of one customer's subscriptions.
+    """
+
+    purchase_seconds: int
+    subscription_seconds: int
 
 
 def gather_group(
@@ -120,8 +124,8 @@ def _neighbours(
         _NEIGHBOURS,
         {
             "ids": charge_ids,
-            "customer_seconds": reach.customer_seconds,
-            "card_seconds": reach.card_seconds,
+            "purchase_seconds": reach.purchase_seconds,
+            "subscription_seconds": reach.subscription_seconds,
             "most": GROUP_PAYMENTS_MAX + 1,
         },
     ).all()
@@ -254,20 +258,28 @@ _subject = charges.alias("subject")
 _near = charges.alias("near")
 _own_link = invoice_payments.alias("own_link")
 _link = invoice_payments.alias("link")
+_first_invoice = invoices.alias("first_invoice")
 _is_subject = _subject.c.charge_id.in_(bindparam("ids", expanding=True))
-_customer_reach: BindParameter[int] = bindparam("customer_seconds")
-_card_reach: BindParameter[int] = bindparam("card_seconds")
+_purchase: BindParameter[int] = bindparam("purchase_seconds")
+_subscription: BindParameter[int] = bindparam("subscription_seconds")
+
+
+def _within(seconds: BindParameter[int]) -> ColumnElement[bool]:
+    return _near.c.created.between(_subject.c.created - seconds, _subject.c.created + seconds)
+
+
 _BY_CUSTOMER = select(_near.c.charge_id).join(
-    _subject,
-    (_near.c.customer_id == _subject.c.customer_id)
-    & _near.c.created.between(
-        _subject.c.created - _customer_reach, _subject.c.created + _customer_reach
-    ),
+    _subject, (_near.c.customer_id == _subject.c.customer_id) & _within(_purchase)
 )
 _BY_CARD = select(_near.c.charge_id).join(
-    _subject,
-    (_near.c.card_fingerprint == _subject.c.card_fingerprint)
-    & _near.c.created.between(_subject.c.created - _card_reach, _subject.c.created + _card_reach),
+    _subject, (_near.c.card_fingerprint == _subject.c.card_fingerprint) & _within(_purchase)
+)
+_BY_SUBSCRIPTION = (
+    select(_near.c.charge_id)
+    .join(_subject, (_near.c.customer_id == _subject.c.customer_id) & _within(_subscription))
+    .join(_link, _link.c.payment_intent_id == _near.c.payment_intent_id)
+    .join(_first_invoice, _first_invoice.c.invoice_id == _link.c.invoice_id)
+    .where(_first_invoice.c.billing_reason == "subscription_create")
 )
 _BY_ORDER = select(_near.c.charge_id).join(
     _subject, _near.c.order_reference == _subject.c.order_reference
@@ -278,19 +290,13 @@ _BY_INVOICE = (
     .join(_own_link, _own_link.c.invoice_id == _link.c.invoice_id)
     .join(_subject, _subject.c.payment_intent_id == _own_link.c.payment_intent_id)
 )
+_WAYS = (_BY_CUSTOMER, _BY_CARD, _BY_SUBSCRIPTION, _BY_ORDER, _BY_INVOICE)
 _NEIGHBOURS = (
     select(charges)
     .where(
         or_(
             charges.c.charge_id.in_(bindparam("ids", expanding=True)),
-            charges.c.charge_id.in_(
-                union(
-                    *(
-                        query.where(_is_subject)
-                        for query in (_BY_CUSTOMER, _BY_CARD, _BY_ORDER, _BY_INVOICE)
-                    )
-                )
-            ),
+            charges.c.charge_id.in_(union(*(query.where(_is_subject) for query in _WAYS))),
         )
     )
     .order_by(charges.c.created, charges.c.charge_id)

@@ -27,10 +27,9 @@ class TermsBook:
     def reach(self) -> Reach:
         """How far apart payments may be and still be compared under any version."""
         terms = [version.duplicates for version in self._versions]
-        card_seconds = max(one.same_purchase_window_seconds for one in terms)
-        customer_seconds = max(one.second_subscription_window_seconds for one in terms)
         return Reach(
-            customer_seconds=max(card_seconds, customer_seconds), card_seconds=card_seconds
+            purchase_seconds=max(one.same_purchase_window_seconds for one in terms),
+            subscription_seconds=max(one.second_subscription_window_seconds for one in terms),
         )
 
     def related(self, one: Payment, other: Payment) -> bool:

@@ -23,7 +23,7 @@ from runtime.limits import GROUP_PAYMENTS_MAX
 from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import NOON, put, put_charge
 
-REACH = Reach(customer_seconds=1000, card_seconds=100)
+REACH = Reach(purchase_seconds=100, subscription_seconds=1000)
 
 
 def everything(_one, _other):
@@ -57,10 +57,10 @@ def connection(store):
 
 NEIGHBOURS = [
     pytest.param({"customer_id": "cus_1"}, {}, True, id="the same customer"),
-    pytest.param({"customer_id": "cus_1"}, {"created": NOON + 1000}, True, id="its reach's end"),
-    pytest.param({"customer_id": "cus_1"}, {"created": NOON - 1000}, True, id="its reach's start"),
-    pytest.param({"customer_id": "cus_1"}, {"created": NOON + 1001}, False, id="a second late"),
-    pytest.param({"customer_id": "cus_1"}, {"created": NOON - 1001}, False, id="a second early"),
+    pytest.param({"customer_id": "cus_1"}, {"created": NOON + 100}, True, id="its reach's end"),
+    pytest.param({"customer_id": "cus_1"}, {"created": NOON - 100}, True, id="its reach's start"),
+    pytest.param({"customer_id": "cus_1"}, {"created": NOON + 101}, False, id="a second late"),
+    pytest.param({"customer_id": "cus_1"}, {"created": NOON - 101}, False, id="a second early"),
     pytest.param({"card_fingerprint": "fp_1"}, {}, True, id="the same card"),
     pytest.param({"card_fingerprint": "fp_1"}, {"created": NOON + 100}, True, id="card, the end"),
     pytest.param({"card_fingerprint": "fp_1"}, {"created": NOON - 100}, True, id="card, the start"),
@@ -94,6 +94,41 @@ def test_neighbours_by_invoice(connection, invoice_id, near):
     put_charge(connection, "ch_3")
     put_invoice_payment(connection, "pi_1", "in_1")
     put_invoice_payment(connection, "pi_2", invoice_id)
+
+    assert ({"ch_1", "ch_2"} if near else set()) == gathered(connection, "ch_1")
+
+
+@pytest.mark.parametrize(
+    ("later_seconds", "billing_reason", "near"),
+    [
+        pytest.param(1000, "subscription_create", True, id="first payments, the reach's end"),
+        pytest.param(1001, "subscription_create", False, id="first payments, a second late"),
+        pytest.param(1000, "subscription_cycle", False, id="a renewal"),
+        pytest.param(100, "subscription_cycle", True, id="a renewal within a purchase's reach"),
+    ],
+)
+def test_neighbours_by_subscription(connection, later_seconds, billing_reason, near):
+    """First payments of one customer's subscriptions are neighbours within a reach of their own."""
+    put_charge(connection, "ch_1", customer_id="cus_1", payment_intent_id="pi_1")
+    put_charge(
+        connection,
+        "ch_2",
+        customer_id="cus_1",
+        payment_intent_id="pi_2",
+        created=NOON + later_seconds,
+    )
+    for number in (1, 2):
+        put_invoice_payment(connection, f"pi_{number}", f"in_{number}")
+        put(
+            connection,
+            invoices,
+            invoice_id=f"in_{number}",
+            billing_reason=billing_reason,
+            currency="usd",
+            amount_due_minor=1000,
+            price_ids="[]",
+            created=NOON,
+        )
 
     assert ({"ch_1", "ch_2"} if near else set()) == gathered(connection, "ch_1")
 
@@ -339,7 +374,7 @@ def test_no_dispute():
 def test_plan(sqlite_store):
     """SQLite finds neighbours by indexes alone: no step reads the charges or their links from end to end."""
     given = _NEIGHBOURS.params(
-        ids=["ch_1", "ch_2"], customer_seconds=1, card_seconds=1, most=GROUP_PAYMENTS_MAX
+        ids=["ch_1", "ch_2"], purchase_seconds=1, subscription_seconds=1, most=GROUP_PAYMENTS_MAX
     )
     query = str(
         given.compile(
