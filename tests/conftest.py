@@ -17,6 +17,15 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep what shares a machine of processes on one worker; see `tests.work_units`."""
+    # Imported here: only the process that hands out the tests needs it.
+    from tests.work_units import WorkUnits  # noqa: PLC0415
+
+    return WorkUnits(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
 @pytest.fixture(autouse=True)
 def _scrubbed_environment(monkeypatch):
     """No setting of the machine, and least of all a real key, reaches a test."""

@@ -10,13 +10,12 @@ STEADY_RATE = 200
 DOORS = {"fast path": "web", "Flask": "flask", BASELINE: "naive"}
 
 
-def generator_cost(stack: Stack, ledger_rows: int, engine: str, seconds: float) -> Iterator[Figure]:
+def generator_cost(stack: Stack, place: dict[str, object], seconds: float) -> Iterator[Figure]:
     """The generator against a server that does nothing: it must not be what is measured."""
     with stack.running("trivial"):
         loaded = stack.load(run=1, clients=32, seconds=seconds)
     yield Figure(
-        engine=engine,
-        ledger_rows=ledger_rows,
+        **place,
         name="load generator: against a trivial server",
         value=loaded.per_second,
         unit="requests/s",
@@ -30,6 +29,7 @@ def accepted(
     door: str,
     clients: Sequence[int],
     seconds: float,
+    *,
     runs: Iterator[int],
 ) -> Iterator[Figure]:
     """Accepted events/s and times of `door` with so many keep-alive clients."""

@@ -12,6 +12,7 @@ import hmac
 import json
 import select
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -181,7 +182,7 @@ def main() -> None:
         if given.rate
         else load.closed(given.clients, given.seconds)
     )
-    print(json.dumps(asdict(loaded)))
+    sys.stdout.write(json.dumps(asdict(loaded)))
 
 
 if __name__ == "__main__":

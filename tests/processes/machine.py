@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ledger.engine import Store
 from ledger.event_types import HANDLED
@@ -91,7 +91,7 @@ class Machine:
         self.store = Store(database_url)
         self.web_port, self.sandbox_port = free_port(), free_port()
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
-        self.duplicates = []
+        self.shops = []
         self.restarts = []
         self._environ = {
             **{name: value for name, value in os.environ.items() if name == "HOME"},
@@ -124,7 +124,7 @@ class Machine:
             self._commands[name] = self._module("crashing_process", arguments)
         for name in self._commands:
             self.start_process(name)
-        self.shop = Shop(self.sandbox_url)
+        self.shop = self.open_shop()
         address = f"http://127.0.0.1:{self.web_port}/webhooks/stripe"
         wait_until(lambda: self._registered(address), START_SECONDS_MAX)
 
@@ -216,19 +216,15 @@ class Machine:
 
     # --- Stripe's side ---
 
-    def pay_twice(self, kind="same_order"):
-        """A duplicate that `report` expects to be refunded."""
-        return self.first(kind)()
+    def open_shop(self):
+        """One more shop at the sandbox, for one thread; `report` expects what it takes twice back."""
+        self.shops.append(Shop(self.sandbox_url))
+        return self.shops[-1]
 
-    def first(self, kind):
-        """The first payment; call what it returns to pay the same thing again."""
-        again = self.shop.first(kind)
-
-        def second():
-            self.duplicates.append(again())
-            return self.duplicates[-1]
-
-        return second
+    @property
+    def duplicates(self):
+        """Every payment that must be refunded."""
+        return [one for shop in self.shops for one in shop.duplicates]
 
     def control(self, path, body):
         """POST to one of the sandbox's control endpoints."""
@@ -304,6 +300,10 @@ class Machine:
             for one in attempts
             if one["status"] is not None and 200 <= one["status"] < 300
         ]
+
+    def events_stored(self):
+        """How many rows the inbox has."""
+        return self.rows(select(func.count()).select_from(events))[0][0]
 
     def stored(self):
         """(event id, sha256) of each row of the inbox."""

@@ -27,7 +27,7 @@ class Duplicate:
 
 
 class Shop:
-    """One till, for one thread. `first` sells something and returns how to sell it again."""
+    """One till, for one thread; `duplicates` are what it took twice and must be refunded."""
 
     _tills = itertools.count()
 
@@ -38,6 +38,7 @@ class Shop:
         self._counter = Counter(self.till)
         self._numbers = itertools.count(1)
         self._open = False
+        self.duplicates = []
 
     def close(self):
         """Close the connection."""
@@ -67,13 +68,15 @@ class Shop:
         def again():
             self._at(0)
             second = next(pay)
-            return Duplicate(
+            made = Duplicate(
                 charge_id=second.charge_id,
                 kept_charge_id=kept.charge_id,
                 amount_minor=second.amount_minor,
                 currency=second.currency,
                 kind=kind,
             )
+            self.duplicates.append(made)
+            return made
 
         return again
 

@@ -17,18 +17,14 @@ from sqlalchemy import select
 from ledger.states import EventState
 from ledger.tables import events
 from runtime.wiring import open_redis
-from tests.databases import Databases
+from tests.databases import ENGINES, Databases
 from tests.processes.machine import NOTHING_WRONG, Machine, clock, wait_until
 from tests.processes.recorded_sandbox import CLIENT_LOG
-from tests.processes.shop import KINDS, Shop
+from tests.processes.shop import KINDS
 
-HABITS = "--repeats 0.15 --repeats-max 49"
+HABITS = "--repeats 0.08 --repeats-max 49"
 REDIS_AWAY_SECONDS = 10
 SALES_SECONDS = 0.6
-ENGINES = [
-    pytest.param("sqlite", marks=pytest.mark.xdist_group("bad day, sqlite")),
-    pytest.param("postgresql", marks=pytest.mark.xdist_group("bad day, postgresql")),
-]
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(420)]
 
 
@@ -44,10 +40,10 @@ class Sales(threading.Thread):
 
     def run(self):
         """Keep the failure of this thread for the test."""
-        shop = Shop(self._machine.sandbox_url)
+        shop = self._machine.open_shop()
         try:
             for kind in itertools.cycle(KINDS):
-                self._machine.duplicates.append(shop.pay_twice(kind))
+                shop.pay_twice(kind)
                 self.honest.append(shop.pay_once())
                 if self._stopped.wait(SALES_SECONDS):
                     return
@@ -106,8 +102,8 @@ class BadDay:
             self.machine.kill("web", number)
             self._sell(1)
             self.machine.start_process("web")
-            told = len(self.machine.stored())
-            wait_until(lambda told=told: len(self.machine.stored()) > told, 60)
+            told = self.machine.events_stored()
+            wait_until(lambda told=told: self.machine.events_stored() > told, 60)
 
     def _sell(self, count):
         """Let `count` more customers pay twice."""

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from ledger.states import EventState, IntentState
 from ledger.tables import events
-from tests.databases import Databases
+from tests.databases import ENGINES, Databases
 from tests.processes.machine import NOTHING_WRONG, Machine, clock, wait_until
 from tests.processes.shop import KINDS, Duplicate
 from workers import crash_points
@@ -30,10 +30,6 @@ KILLS = sorted(
     key=lambda kill: not kill[0].startswith("drain"),
 )
 WORKERS = {"worker": 2, "effects": 3}
-ENGINES = [
-    pytest.param("sqlite", marks=pytest.mark.xdist_group("crash matrix, sqlite")),
-    pytest.param("postgresql", marks=pytest.mark.xdist_group("crash matrix, postgresql")),
-]
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(420)]
 
 
@@ -65,7 +61,7 @@ class Matrix:
 
     def _strike(self, point, action, kind="same_order"):
         """Set a trap and pay twice; what drains events is caught at the second payment's."""
-        pay_again = self.machine.first(kind)
+        pay_again = self.machine.shop.first(kind)
         self.machine.set_trap(point, action)
         duplicate = pay_again()
         pid = self.machine.wait_for_trap(point, TRAP_SECONDS_MAX, self._thaw)
@@ -85,7 +81,7 @@ class Matrix:
         """Stripe makes a refund and never answers; the process that waits for it is killed."""
         fault = {"method": "POST", "path_prefix": "/v1/refunds", "kind": "timeout_after"}
         self.machine.control("faults", [fault])
-        self.machine.pay_twice()
+        self.machine.shop.pay_twice()
         (call,) = wait_until(self._timed_out_calls, TRAP_SECONDS_MAX, self._thaw)
         at_ms = clock.now_ms()
         for waiting in self._horses():

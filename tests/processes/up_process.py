@@ -19,6 +19,8 @@ REDRESS = Path(sys.executable).parent / "redress"
 START_SECONDS_MAX = 60
 #: What Ctrl-C may take.
 STOP_SECONDS_MAX = 20
+#: The longest that a refund may take after whatever happened.
+REFUND_SECONDS_MAX = 60
 SERVING = "serving; press Ctrl-C to stop"
 
 
@@ -141,6 +143,18 @@ class Up:
                 self.kill()
         for process in self.left():
             process.kill()
+
+    def wait_for_refunds(self, shop):
+        """Wait until all that `shop` took twice is refunded; then that was once, and nothing else."""
+        expected = sorted((one.charge_id, "succeeded") for one in shop.duplicates)
+
+        def recorded():
+            return [row.state for row in self.intents()] == ["succeeded"] * len(expected)
+
+        wait_until(recorded, REFUND_SECONDS_MAX, why=lambda: f"{self.intents()} {self.output}")
+        book = shop.till.get("/sandbox/book", {"kind": "refunds"})["data"]
+
+        assert expected == sorted((refund["charge"], refund["status"]) for refund in book)
 
     def intents(self):
         """Every refund intent."""

@@ -83,14 +83,14 @@ def test_trouble_that_lasts_ends_with_a_person(sqlite_world, kind):
     reserve_one(world)
     world.fault(kind, times=1_000)
 
-    for _ in range(80):
+    for _ in range(16):
         world.step()
-        world.clock.advance(900)
+        world.clock.advance(1.2 * HOUR)  # the longest delay of the schedule
     world.control("faults", [])
     calls = len(world.refund_calls())
-    for _ in range(20):
+    for _ in range(3):
         world.step()
-        world.clock.advance(900)
+        world.clock.advance(1.2 * HOUR)
 
     assert calls == len(world.refund_calls()) <= EVENT_ATTEMPTS_MAX
     assert [] == world.refunds()
@@ -104,9 +104,9 @@ def test_stored_500_ends_in_a_look_up(world, executed):
     reserve_one(world)
     world.fault("500_stored", executed=executed)
 
-    for _ in range(120):
+    for _ in range(40):
         world.step()
-        world.clock.advance(HOUR / 2)
+        world.clock.advance(1.5 * HOUR)
 
     assert int(executed) == len(world.refunds())
     assert len(world.refund_calls()) <= EVENT_ATTEMPTS_MAX
