@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
+    BindParameter,
     Connection,
-    Select,
+    Integer,
     and_,
     bindparam,
     case,
@@ -64,21 +66,12 @@ def claim_events(connection: Connection, now_ms: int, count_max: int) -> list[Cl
     """
     if connection.dialect.name == "postgresql":
         connection.execute(_CLAIM_LOCK)
-    waiting = connection.execute(_waiting(now_ms, count_max)).all()
+    waiting = connection.execute(_WAITING, {"now": now_ms, "most": count_max}).all()
     wary = [row.id for row in waiting if row.kills > 0]
     chosen = wary[:1] if wary else [row.id for row in waiting]
     if not chosen:
         return []
-    connection.execute(
-        update(events)
-        .where(events.c.id.in_(chosen))
-        .values(
-            state=EventState.CLAIMED,
-            lease_until_ms=now_ms + LEASE_MS,
-            fence=events.c.fence + 1,
-            attempts=events.c.attempts + 1,
-        )
-    )
+    connection.execute(_CLAIM, {"ids": chosen, "until": now_ms + LEASE_MS})
     rows = connection.execute(_CLAIMED, {"ids": chosen}).all()
     return [
         ClaimedEvent(
@@ -121,16 +114,8 @@ def settle_events(
 
 def still_mine(connection: Connection, claimed: Sequence[ClaimedEvent], now_ms: int) -> set[int]:
     """Which of the claimed events are still under the claimant's own lease; locks their rows."""
-    rows = connection.execute(
-        select(events.c.id, events.c.fence)
-        .where(
-            events.c.id.in_([event.row_id for event in claimed]),
-            events.c.state == EventState.CLAIMED,
-            events.c.lease_until_ms > now_ms,
-        )
-        .order_by(events.c.id)
-        .with_for_update()
-    ).all()
+    ids = [event.row_id for event in claimed]
+    rows = connection.execute(_STILL_LEASED, {"ids": ids, "now": now_ms}).all()
     fences = {event.row_id: event.fence for event in claimed}
     return {row.id for row in rows if fences[row.id] == row.fence}
 
@@ -182,13 +167,7 @@ def release_expired(connection: Connection, now_ms: int, count_max: int) -> int:
 
 def waiting_count(connection: Connection, now_ms: int) -> int:
     """How many events could be claimed now, lanes aside; counts up to 10,000."""
-    some = (
-        select(events.c.id)
-        .where(events.c.state == text("'new'"), events.c.not_before_ms <= now_ms)
-        .limit(10_000)
-        .subquery()
-    )
-    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+    return connection.execute(_WAITING_COUNT, {"now": now_ms}).scalar_one()
 
 
 def _row(event: NewEvent, now_ms: int) -> dict[str, object]:
@@ -233,29 +212,53 @@ def _known(
     return {(row.account, row.livemode, row.event_id): (row.id, row.sha256) for row in rows}
 
 
-def _waiting(now_ms: int, count_max: int) -> Select[int, int]:
-    other = events.alias("other")
-    lane_busy = exists().where(
-        and_(other.c.lane == events.c.lane, other.c.state == text("'claimed'"))
+# Statements are built once: building one costs as much as running it. States are literal so that
+# SQLite's planner sees that the partial indexes apply.
+_NOW: BindParameter[int] = bindparam("now", type_=BigInteger)
+_IDS: BindParameter[int] = bindparam("ids", expanding=True)
+_OTHER = events.alias("other")
+_LANE_BUSY = exists().where(
+    and_(_OTHER.c.lane == events.c.lane, _OTHER.c.state == text("'claimed'"))
+)
+_WAITING = (
+    select(events.c.id, events.c.kills)
+    .where(events.c.state == text("'new'"), events.c.not_before_ms <= _NOW, ~_LANE_BUSY)
+    .order_by(events.c.id)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True, of=events)
+)
+_WAITING_COUNT = select(func.count()).select_from(
+    select(events.c.id)
+    .where(events.c.state == text("'new'"), events.c.not_before_ms <= _NOW)
+    .limit(10_000)
+    .subquery()
+)
+_CLAIM = (
+    update(events)
+    .where(events.c.id.in_(_IDS))
+    .values(
+        state=EventState.CLAIMED.value,
+        lease_until_ms=bindparam("until"),
+        fence=events.c.fence + 1,
+        attempts=events.c.attempts + 1,
     )
-    # The states are literal so that SQLite's planner sees that the partial indexes apply.
-    return (
-        select(events.c.id, events.c.kills)
-        .where(events.c.state == text("'new'"), events.c.not_before_ms <= now_ms, ~lane_busy)
-        .order_by(events.c.id)
-        .limit(count_max)
-        .with_for_update(skip_locked=True, of=events)
+)
+_STILL_LEASED = (
+    select(events.c.id, events.c.fence)
+    .where(
+        events.c.id.in_(_IDS),
+        events.c.state == text("'claimed'"),
+        events.c.lease_until_ms > _NOW,
     )
-
-
+    .order_by(events.c.id)
+    .with_for_update()
+)
 _RETURNED = (events.c.id, events.c.account, events.c.livemode, events.c.event_id)
 _INSERT = {
     "sqlite": sqlite.insert(events).on_conflict_do_nothing().returning(*_RETURNED),
     "postgresql": postgresql.insert(events).on_conflict_do_nothing().returning(*_RETURNED),
 }
-_CLAIMED = (
-    select(events).where(events.c.id.in_(bindparam("ids", expanding=True))).order_by(events.c.id)
-)
+_CLAIMED = select(events).where(events.c.id.in_(_IDS)).order_by(events.c.id)
 _SETTLE = (
     update(events)
     .where(

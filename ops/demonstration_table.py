@@ -1,6 +1,9 @@
 """The closing table of a played day: found, refunded, money, expected."""
 
+import shutil
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -31,7 +34,15 @@ def show_outcome(console: Console, outcome: "Demonstration") -> None:
         console.print(
             "[green]as expected: each duplicate once, to the cent, and nothing else[/green]"
         )
-        console.print("why each was refunded: [bold]redress refunds list[/bold]")
+        console.print(f"why each was refunded: [bold]{_own_command()} refunds list[/bold]")
+
+
+def _own_command() -> str:
+    """How to call `redress` in another terminal: by name if that is found, else by where it lies."""
+    if shutil.which("redress"):
+        return "redress"
+    own = Path(sys.argv[0])
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def _kinds(outcome: "Demonstration") -> Table:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from ledger.inbox import (
-    _waiting,
+    _WAITING,
     claim_events,
     release_event,
     release_expired,
@@ -303,7 +303,7 @@ def test_waiting_count(store):
 def test_plan(sqlite_store):
     """SQLite finds waiting events and busy lanes by their partial indexes, so decided ones cost nothing."""
     query = str(
-        _waiting(NOON_MS, 10).compile(
+        _WAITING.params(now=NOON_MS, most=10).compile(
             dialect=sqlite_store.engine.dialect, compile_kwargs={"literal_binds": True}
         )
     )

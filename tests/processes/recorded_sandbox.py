@@ -24,8 +24,8 @@ from runtime.settings import load_settings
 CLIENT_LOG = "deliveries.jsonl"
 
 
-#: A retry follows after about a second, so that a test need not wait for a minute.
-PROMPT = DeliveryHabits(speed=60)
+#: The first retry follows after a fifth of a second, so that a test need not wait for a minute.
+PROMPT = DeliveryHabits(speed=300)
 
 
 class RecordedDeliveries(Deliveries):

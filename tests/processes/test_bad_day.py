@@ -18,7 +18,7 @@ from ledger.states import EventState
 from ledger.tables import events
 from runtime.wiring import open_redis
 from tests.databases import ENGINES, Databases
-from tests.processes.machine import NOTHING_WRONG, Machine, clock, wait_until
+from tests.processes.machine import NOTHING_WRONG, START_SECONDS_MAX, Machine, clock, wait_until
 from tests.processes.recorded_sandbox import CLIENT_LOG
 from tests.processes.shop import KINDS
 
@@ -61,7 +61,7 @@ class Sales(threading.Thread):
 
 
 class BadDay:
-    """The machine after the day, all quiet again."""
+    """The machine after the day, all quiet again; `away` are the deliveries without Redis."""
 
     def __init__(self, machine):
         self.machine = machine
@@ -72,7 +72,7 @@ class BadDay:
         self._take_the_queue_away()
         self._restart_the_receiver()
         self.sales.stop()
-        self.seconds = machine.settle()
+        machine.settle()
         self.attempts = self._attempts()
         self.report = machine.report()
 
@@ -91,7 +91,7 @@ class BadDay:
         self.machine.redis.stop()
         before = len(self._attempts())
         ends = clock.monotonic() + REDIS_AWAY_SECONDS
-        wait_until(lambda: clock.monotonic() > ends, 60, self.machine.keep_running)
+        wait_until(lambda: clock.monotonic() > ends, START_SECONDS_MAX, self.machine.keep_running)
         self.away = self._attempts()[before:]
         self.machine.redis.start()
         self._sell(1)
@@ -103,14 +103,14 @@ class BadDay:
             self._sell(1)
             self.machine.start_process("web")
             told = self.machine.events_stored()
-            wait_until(lambda told=told: self.machine.events_stored() > told, 60)
+            wait_until(lambda told=told: self.machine.events_stored() > told, START_SECONDS_MAX)
 
     def _sell(self, count):
         """Let `count` more customers pay twice."""
         wanted = len(self.machine.duplicates) + count
         wait_until(
             lambda: len(self.machine.duplicates) >= wanted or not self.sales.is_alive(),
-            60,
+            START_SECONDS_MAX,
             self.machine.keep_running,
         )
 

@@ -63,7 +63,7 @@ def test_second_copy(up):
 
 
 def test_killed(up, shop):
-    """kill -9 of `redress up` leaves no process behind, and a new start goes on with its work."""
+    """Kill -9 of `redress up` leaves no process behind, and a new start goes on with its work."""
     shop.pay_twice()
     up.kill()
 

@@ -16,7 +16,7 @@ from tests.processes.machine import SHOWN_ON_FAILURE, wait_until
 from tests.webhooks.web_process import free_port
 
 REDRESS = Path(sys.executable).parent / "redress"
-START_SECONDS_MAX = 60
+START_SECONDS_MAX = 120
 #: What Ctrl-C may take.
 STOP_SECONDS_MAX = 20
 #: The longest that a refund may take after whatever happened.

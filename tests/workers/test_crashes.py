@@ -1,11 +1,26 @@
 """kill -9 at every boundary between steps: each duplicate is refunded once, and nothing is stranded."""
 
+from dataclasses import replace
+
 import pytest
 
+from ledger.inbox import claim_events
+from ledger.refund_intents import lease_intent
 from ledger.states import CaseState, EventState, IntentState
 from ledger.tables import cases, decisions, events
+from runtime.limits import EFFECT_LEASE_MS
 from tests.fakes.worker_world import CrashAt
-from workers.crash_points import EFFECT_CALLED, EFFECT_RECORDED, EVERY_POINT
+from workers.crash_points import (
+    DRAIN_CLAIMED,
+    EFFECT_CALLED,
+    EFFECT_CHECKED,
+    EFFECT_LEASED,
+    EFFECT_RECORDED,
+    EVERY_POINT,
+)
+from workers.drain import drain_events
+from workers.effects import send_refund
+from workers.terms_book import TermsBook
 
 _OPEN_INTENTS = (IntentState.RESERVED, IntentState.SUBMITTED, IntentState.UNKNOWN)
 
@@ -80,48 +95,85 @@ def test_stranded_row_is_back_within_a_minute(sqlite_world, point):
     assert_settled_once(world)
 
 
-def test_worker_taken_for_dead_cannot_overwrite_its_successor(world):
-    """A drain that wakes up after its lease ran out writes nothing: its successor's outcome stands."""
+class Stalls:
+    """Lets a process sleep at a boundary for so many seconds while `meanwhile` happens elsewhere."""
+
+    def __init__(self, world, name, seconds, meanwhile):
+        self._world, self._name, self._seconds = world, name, seconds
+        self._meanwhile = meanwhile
+        self.stalled = False
+
+    def reach(self, name):
+        if name == self._name and not self.stalled:
+            self.stalled = True
+            self._world.clock.advance(self._seconds)
+            self._meanwhile()
+
+
+class CountingTerms(TermsBook):
+    """Terms that count how often a payment was judged by them."""
+
+    judged = 0
+
+    def reach(self):
+        self.judged += 1
+        return super().reach()
+
+
+def release_and_claim(world, *, finish):
+    """A sweep takes the events back and another worker takes them over, to the end if `finish`."""
+    world.sweep()
+    if finish:
+        drain_events(world.fresh_context())
+    else:
+        with world.store.write() as connection:
+            assert claim_events(connection, world.clock.now_ms(), 100)
+
+
+@pytest.mark.parametrize("finish", [True, False], ids=["has finished", "is at work"])
+def test_worker_taken_for_dead_does_nothing(world, finish):
+    """A drain that wakes up after its lease ran out neither judges nor writes: its successor does."""
     world.pay_twice()
     world.deliver()
-    successor = world.fresh_context()
+    terms = CountingTerms()
+    stalls = Stalls(world, DRAIN_CLAIMED, 20, lambda: release_and_claim(world, finish=finish))
+    world.context = replace(world.fresh_context(stalls), terms=terms)
 
-    class SleepsTooLong:
-        def reach(self, name):
-            if name == "drain.claimed" and world.context.crash is self:
-                world.clock.advance(20)
-                world.context = successor
-                world.step()
+    assert 0 == world.drain()
 
-    world.restart(SleepsTooLong())
-    world.drain()
+    assert (True, 0) == (stalls.stalled, terms.judged)
+    world.restart()
     world.settle(60)
-
     assert_settled_once(world)
     assert 1 == len(world.refund_calls())
 
 
-def test_effect_that_outlives_its_lease_leaves_one_refund(world):
-    """A sender that stalls between its check and the submission is fenced off by its successor."""
+@pytest.mark.parametrize("finish", [True, False], ids=["has finished", "is at work"])
+@pytest.mark.parametrize("point", [EFFECT_LEASED, EFFECT_CHECKED])
+def test_sender_that_outlives_its_lease_sends_nothing(world, point, finish):
+    """A sender that stalls before it submits is fenced off by the one that has the lease now."""
     world.pay_twice()
     world.deliver()
     world.drain()
     intent_id = world.intent().intent_id
-    successor = world.fresh_context()
 
-    class SleepsTooLong:
-        def reach(self, name):
-            if name == "effect.checked" and world.context.crash is self:
-                world.clock.advance(40)
-                world.context = successor
-                world.run_job(("workers.jobs.send_refund", intent_id))
+    def successor():
+        if finish:
+            return send_refund(world.fresh_context(), intent_id)
+        now_ms = world.clock.now_ms()
+        with world.store.write() as connection:
+            return lease_intent(connection, intent_id, now_ms, now_ms + EFFECT_LEASE_MS)
 
-    world.restart(SleepsTooLong())
-    world.run_job(("workers.jobs.send_refund", intent_id))
+    stalls = Stalls(world, point, 40, successor)
+    world.restart(stalls)
+    world.run_effects()
+
+    assert stalls.stalled
+    assert int(finish) == len(world.refund_calls())
+    world.restart()
     world.settle(60)
-
-    assert 1 == len(world.refund_calls())
     assert_settled_once(world)
+    assert 1 == len(world.refund_calls())
 
 
 def test_every_boundary_is_reached(sqlite_world):

@@ -56,6 +56,8 @@ def test_dispute_between_decision_and_call(world, told):
     assert [] == world.refunds() == world.refund_calls()
     assert NEVER_SENT == [intent.state for intent in world.intents()]
     assert [CaseState.REVIEW] == case_states(world)
+    if not told:
+        assert "the charge is disputed at Stripe (open)" in world.intent().note
 
 
 def test_dispute_between_last_check_and_stripe(world):

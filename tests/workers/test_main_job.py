@@ -122,3 +122,19 @@ def test_every_repeated_delivery_is_one_event(world):
 
     assert len(told) + 2 == len(world.rows(events)), "and the two events of the refund"
     assert len(world.refunds()) == len(world.rows(decisions)) == 1
+
+
+def test_refund_of_another_amount_than_was_decided_is_not_sent(world):
+    """If both payments turn out to have captured less than their events said, nothing is sent."""
+    paid = world.pay_twice()
+    world.deliver()
+    world.drain()
+    for charge_id in paid:
+        charge = world.sandbox.book.get("charges", charge_id)
+        world.sandbox.book.put("charges", charge | {"amount_captured": 900})
+
+    world.run_effects()
+
+    assert [] == world.refund_calls()
+    assert IntentState.WITHDRAWN is world.intent().state
+    assert "instead of" in world.intent().note

@@ -189,6 +189,22 @@ def test_stripe_that_cannot_be_read_sends_nothing(sqlite_world, kind):
     assert 1 == len(world.refunds()) == len(world.refund_calls())
 
 
+def test_refusal_of_a_later_call_does_not_forget_the_earlier_one(sqlite_world):
+    """After a call of unknown outcome, a throttled one leaves the outcome unknown: Stripe is asked."""
+    world = sqlite_world
+    reserve_one(world)
+    world.fault("timeout_before")
+    world.run_effects()
+    world.fault("429")
+
+    world.clock.advance(60)
+    world.sweep()
+    world.run_effects()
+
+    assert 2 == len(world.refund_calls())
+    assert IntentState.UNKNOWN is world.intent().state
+
+
 def test_tries_follow_the_schedule(sqlite_world):
     """Between the tries of a refused call lie the schedule's delays, a fifth of jitter at most."""
     world = sqlite_world
