@@ -81,6 +81,15 @@ def take_look_up(connection: Connection, row_id: int, now_ms: int, retry_ms: int
     )
 
 
+def put_off_look_up(connection: Connection, row_id: int, next_attempt_ms: int) -> None:
+    """Have a question that got no answer asked again at `next_attempt_ms`."""
+    connection.execute(
+        update(look_ups)
+        .where(look_ups.c.id == row_id, look_ups.c.state == LookUpState.WANTED.value)
+        .values(next_attempt_ms=next_attempt_ms)
+    )
+
+
 def end_look_up(connection: Connection, row_id: int, state: LookUpState, now_ms: int) -> None:
     """Record that a question was answered, or given up."""
     connection.execute(

@@ -127,9 +127,9 @@ GROUP_PAYMENTS_MAX: Final = 200
 
 # --- workers: draining, calling Stripe, sweeping -------------------------------------------
 
-# Events claimed at once: large enough to amortise the commit (0.2 ms), small enough that a batch
-# ends well inside its lease at 1 s of CPU per poison event.
-DRAIN_BATCH_ROWS: Final = 200
+# Events claimed at once: two groups. All of a batch is leased while its first event is worked on, so
+# a small one ends well inside its lease even on a machine that is ten times too slow.
+DRAIN_BATCH_ROWS: Final = 50
 
 # Events judged in one transaction: the commit's 0.2 ms is spread thin, and the receiver, which
 # waits for the same write lock on SQLite, gets its turn every few tens of milliseconds.

@@ -6,7 +6,10 @@ have, so Stripe is asked before anything else. A key is never sent again past 20
 forgets keys after 24 and would then pay a second time.
 """
 
+import logging
+
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from ledger.cases import move_case
 from ledger.refund_intents import Intent, intent_by_id, lease_intent, move_intent
@@ -22,6 +25,8 @@ from workers.outcomes import RefundSeen, refund_seen, settle_intent
 from workers.rendered_fields import UnreadableRendering
 from workers.retries import Trouble, exhausted, next_try_ms
 
+_log = logging.getLogger(__name__)
+
 NO_ANSWER = "Stripe's answer is not known and its key is too old to be sent again: look at Stripe"
 ALREADY_REFUNDED = "charge_already_refunded"
 GIVEN_UP = "tried as often as anything is: look at Stripe, then approve or close the case"
@@ -35,10 +40,20 @@ def send_refund(context: WorkerContext, intent_id: str) -> None:
     if intent is None:
         return
     context.crash.reach(crash_points.EFFECT_LEASED)
-    if _kept_back(context, intent):
-        return
+    try:
+        _next_step(context, intent)
+    except DBAPIError:
+        raise  # the lease runs out, and what the row says then holds
+    except Exception as error:  # noqa: BLE001 - a defect must not ring for ever
+        _log.exception("an effect failed", extra={"intent_id": intent_id})
+        _after_a_defect(context, intent_id, type(error).__name__)
+
+
+def _next_step(context: WorkerContext, intent: Intent) -> None:
     try:
         if intent.state is not IntentState.RESERVED and _asked_stripe(context, intent):
+            return
+        if _kept_back(context, intent):
             return
         objection = disagreement(context, intent)
     except (GatewayError, UnreadableRendering):
@@ -53,6 +68,19 @@ def send_refund(context: WorkerContext, intent_id: str) -> None:
         context.crash.reach(crash_points.EFFECT_SUBMITTED)
         _call(context, submitted, sent_before=intent.state is not IntentState.RESERVED)
         context.crash.reach(crash_points.EFFECT_RECORDED)
+
+
+def _after_a_defect(context: WorkerContext, intent_id: str, error_name: str) -> None:
+    """Try again later from where the row stands now; after as many tries as any, a person looks."""
+    with context.store.read() as connection:
+        intent = intent_by_id(connection, intent_id)
+    if intent is None or intent.next_attempt_ms is None:
+        return
+    note = f"failed on a defect: {error_name}"
+    if exhausted(intent.fence):
+        _leave_to_a_person(context, intent, note)
+    else:
+        _try_later(context, intent, intent.state, Trouble.UNREACHABLE, note)
 
 
 def _asked_stripe(context: WorkerContext, intent: Intent) -> bool:

@@ -4,11 +4,13 @@ Read → ask, with no transaction open → write, unless an event has moved the 
 question stays open and is asked again. The charges that the answer touches are judged with it.
 """
 
+import logging
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from ledger.look_ups import LookUp, end_look_up, take_look_up
+from ledger.look_ups import LookUp, end_look_up, put_off_look_up, take_look_up
 from ledger.payment_facts import INVOICES_OF_PAYMENT_INTENT
 from ledger.projections import Sighting, seen_event_id, settle
 from ledger.states import LookUpState
@@ -21,6 +23,8 @@ from workers.outcomes import record_refund, refund_seen
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.retries import Trouble, exhausted, next_try_ms
 from workers.stripe_objects import OBJECT_TYPES, Seen, read_object
+
+_log = logging.getLogger(__name__)
 
 
 def look_up(context: WorkerContext, row_id: int) -> None:
@@ -36,14 +40,28 @@ def look_up(context: WorkerContext, row_id: int) -> None:
     except Rejected:
         _end(context, wanted, LookUpState.GIVEN_UP)  # Stripe does not know the object
     except (GatewayError, UnreadableRendering):
-        if exhausted(wanted.attempts):
-            _end(context, wanted, LookUpState.GIVEN_UP)
+        _ask_later(context, wanted)
+    except DBAPIError:
+        raise  # the question is due again by itself
+    except Exception:  # noqa: BLE001 - a defect must not ring for ever
+        _log.exception("a look-up failed", extra={"row_id": row_id})
+        _ask_later(context, wanted)
     else:
         ring_for(context, judged.intents, judged.look_ups)
 
 
 #: An asked question is due again after the third delay (15 s) if its worker dies while asking.
 _ASKING_TRIES = 3
+
+
+def _ask_later(context: WorkerContext, wanted: LookUp) -> None:
+    if exhausted(wanted.attempts):
+        _end(context, wanted, LookUpState.GIVEN_UP)
+        return
+    now_ms = context.clock.now_ms()
+    later_ms = next_try_ms(Trouble.UNREACHABLE, str(wanted.row_id), wanted.attempts, now_ms)
+    with context.store.write() as connection:
+        put_off_look_up(connection, wanted.row_id, later_ms)
 
 
 def _answer(context: WorkerContext, wanted: LookUp) -> Judged:

@@ -1,0 +1,76 @@
+"""A defect of our own in an effect or a look-up: tried on the schedule, then left to a person."""
+
+from dataclasses import replace
+
+from ledger.look_ups import want_look_up
+from ledger.states import CaseState, IntentState, LookUpState
+from ledger.tables import cases, look_ups
+from runtime.limits import EVENT_ATTEMPTS_MAX
+
+
+def live_through_two_days(world):
+    """Work at once and then once an hour, which is as long as any pause of the schedule."""
+    for _ in range(48):
+        world.step()
+        world.clock.advance(90 * 60)
+
+
+class DefectiveGateway:
+    """A door to Stripe whose every call trips over a mistake of ours."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __getattr__(self, _name):
+        def trip(*_given):
+            self.calls += 1
+            raise KeyError("a field that we took for granted")
+
+        return trip
+
+
+def test_a_defect_in_an_effect_is_bounded(sqlite_world):
+    """An effect that always fails is tried as often as anything is, then a person has the case."""
+    world = sqlite_world
+    world.pay_twice()
+    world.deliver()
+    world.drain()
+    gateway = DefectiveGateway()
+    world.context = replace(world.context, gateway=gateway)
+    live_through_two_days(world)
+
+    intent = world.intent()
+    assert EVENT_ATTEMPTS_MAX == gateway.calls
+    assert (IntentState.RESERVED, None) == (intent.state, intent.next_attempt_ms)
+    assert "failed on a defect: KeyError" == intent.note
+    assert [CaseState.REVIEW.value] == [case.state for case in world.rows(cases)]
+    assert [] == world.refunds()
+
+
+def test_a_defect_that_is_mended_costs_nothing(sqlite_world):
+    """Once the defect is gone, the refund that waited is made, once."""
+    world = sqlite_world
+    world.pay_twice()
+    world.deliver()
+    world.drain()
+    sound = world.context
+    world.context = replace(world.context, gateway=DefectiveGateway())
+    world.settle(30)
+    world.context = sound
+    world.settle(3600)
+
+    assert IntentState.SUCCEEDED is world.intent().state
+    assert 1 == len(world.refunds())
+
+
+def test_a_defect_in_a_look_up_is_bounded(sqlite_world):
+    """A question whose answer always trips us is given up after as many tries as anything gets."""
+    world = sqlite_world
+    with world.store.write() as connection:
+        want_look_up(connection, "subscription", "sub_1", "test", world.clock.now_ms())
+    gateway = DefectiveGateway()
+    world.context = replace(world.context, gateway=gateway)
+    live_through_two_days(world)
+
+    assert EVENT_ATTEMPTS_MAX == gateway.calls
+    assert [LookUpState.GIVEN_UP.value] == [row.state for row in world.rows(look_ups)]
