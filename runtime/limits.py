@@ -43,8 +43,8 @@ BODY_SECONDS_MAX: Final = 10
 SMALL_BODY_BYTES_MAX: Final = 16 * 1024
 
 # Larger bodies held in memory at once, at BODY_BYTES_MAX each; further ones are left unread in their
-# sockets until a place is free. A hundred stalled megabytes then grow the process by 14 MB (measured;
-# eight places: 18 MB), under the 16 MiB of F15.
+# sockets until a place is free. With four, a hundred stalled megabytes grow the process by less than the
+# 16 MiB of F15, which a test holds; with eight it was 18 MB.
 LARGE_BODIES_MAX: Final = 4
 
 # Connections served at once. An idle or dripping one costs about 20 KB, so 4,096 of them cost 80 MB;
