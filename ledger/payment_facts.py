@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_, select, union
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, select, union
 
 from ledger.look_ups import was_answered
 from ledger.rows import AnyRow
@@ -291,14 +291,11 @@ _BY_INVOICE = (
     .join(_subject, _subject.c.payment_intent_id == _own_link.c.payment_intent_id)
 )
 _WAYS = (_BY_CUSTOMER, _BY_CARD, _BY_SUBSCRIPTION, _BY_ORDER, _BY_INVOICE)
+_ITSELF = select(_subject.c.charge_id)
+# One IN over one union: PostgreSQL answers `id IN (…) OR id IN (SELECT …)` by reading every charge.
 _NEIGHBOURS = (
     select(charges)
-    .where(
-        or_(
-            charges.c.charge_id.in_(bindparam("ids", expanding=True)),
-            charges.c.charge_id.in_(union(*(query.where(_is_subject) for query in _WAYS))),
-        )
-    )
+    .where(charges.c.charge_id.in_(union(*(way.where(_is_subject) for way in (_ITSELF, *_WAYS)))))
     .order_by(charges.c.created, charges.c.charge_id)
     .limit(bindparam("most"))
 )
