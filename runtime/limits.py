@@ -160,13 +160,6 @@ IDEMPOTENCY_KEY_AGE_SECONDS_MAX: Final = 20 * 3600
 # The sweeper's pulse. Stranded work is found within lease + this.
 SWEEP_SECONDS: Final = 5
 
-# How often missed events are asked for; Stripe's own first retries come within minutes, so asking
-# more often finds nothing.
-BACKFILL_SECONDS: Final = 300
-
-# Stripe keeps events in its list for 30 days; asking further back returns nothing.
-BACKFILL_DAYS_MAX: Final = 30
-
 # --- runtime: wake-ups, logs, the embedded server ------------------------------------------
 
 # How long one wake-up stands for all that follow it, at most. It is cleared by the drain job itself,
