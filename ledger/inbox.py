@@ -28,6 +28,7 @@ from ledger.events import ClaimedEvent, NewEvent, Receipt
 from ledger.states import EventState
 from ledger.tables import events
 from runtime.limits import LEASE_MS, POISON_KILLS_MAX
+from runtime.probes import probe
 
 #: One claim at a time on PostgreSQL: it is short, and only so can no two workers take one lane.
 _CLAIM_LOCK = text("SELECT pg_advisory_xact_lock(7203150001)")
@@ -55,6 +56,7 @@ def store_events(
             continue
         row_id, sha256 = known[key]
         outcome = "known" if sha256 == event.sha256 else "conflict"
+        probe("inbox.known")
         receipts.append(Receipt(row_id=row_id, outcome=outcome))
     return receipts
 
@@ -68,6 +70,8 @@ def claim_events(connection: Connection, now_ms: int, count_max: int) -> list[Cl
         connection.execute(_CLAIM_LOCK)
     waiting = connection.execute(_WAITING, {"now": now_ms, "most": count_max}).all()
     wary = [row.id for row in waiting if row.kills > 0]
+    if wary:
+        probe("inbox.poison_alone")
     chosen = wary[:1] if wary else [row.id for row in waiting]
     if not chosen:
         return []
@@ -117,7 +121,10 @@ def still_mine(connection: Connection, claimed: Sequence[ClaimedEvent], now_ms: 
     ids = [event.row_id for event in claimed]
     rows = connection.execute(_STILL_LEASED, {"ids": ids, "now": now_ms}).all()
     fences = {event.row_id: event.fence for event in claimed}
-    return {row.id for row in rows if fences[row.id] == row.fence}
+    mine = {row.id for row in rows if fences[row.id] == row.fence}
+    if len(mine) < len(claimed):
+        probe("inbox.lease_lost")
+    return mine
 
 
 def release_event(

@@ -25,6 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
+from runtime.probes import probe
+
 
 class Placed(StrEnum):
     """How a sighting stands to what the ledger knew."""
@@ -67,6 +69,7 @@ def project(connection: Connection, sighting: Sighting) -> Projection:
     after = (sighting.seen_created, sighting.progress)
     changed = frozenset(name for name, value in sighting.values.items() if known[name] != value)
     if after < before:
+        probe("projection.older")
         return Projection(placed=Placed.OLDER, changed=frozenset())
     # Until Stripe has answered, every order of arrival must leave the same row behind, the name of
     # the event included: among sightings that share a place, the largest event id has it.
@@ -76,6 +79,8 @@ def project(connection: Connection, sighting: Sighting) -> Projection:
     if not changed:
         return Projection(placed=Placed.SAME, changed=frozenset())
     placed = Placed.NEWER if after > before else Placed.UNCLEAR
+    if placed is Placed.UNCLEAR:
+        probe("projection.unclear")
     return Projection(placed=placed, changed=changed if written else frozenset())
 
 

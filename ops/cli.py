@@ -6,6 +6,7 @@ stderr, never as a traceback, unless `--debug` asks for one.
 
 import importlib
 import logging
+import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -66,6 +67,11 @@ class Commands(click.Group):
         others: tuple[Any, ...],
         extra: dict[str, Any],
     ) -> int:
+        for place, argument in enumerate(sys.argv[1:] if args is None else args, start=1):
+            if not _is_text(argument):
+                wrong = f"argument {place} is no valid UTF-8"
+                click.echo(f"redress: {wrong}. See `redress --help`.", err=True)
+                return 2
         try:
             ended: object = super().main(args, *others, obj=operator, **extra)
         except click.exceptions.NoArgsIsHelpError as help_wanted:
@@ -78,7 +84,7 @@ class Commands(click.Group):
             if operator.debug:
                 traceback.print_exception(error)
             for sentence in _sentences(error):
-                click.echo(f"redress: {sentence}", err=True)
+                click.echo(f"redress: {_one_line(sentence)}", err=True)
             return 1
         # Outside its standalone mode click returns the code of ctx.exit(), else the command's value.
         return ended if isinstance(ended, int) else 0
@@ -86,8 +92,20 @@ class Commands(click.Group):
 
 def _misuse_sentence(misuse: click.UsageError) -> str:
     path = misuse.ctx.command_path if misuse.ctx else "redress"
-    problem = " ".join(misuse.format_message().split()).rstrip(".")
+    problem = _one_line(misuse.format_message()).rstrip(".")
     return f"{path}: {problem}. See `{path} --help`."
+
+
+def _is_text(argument: str) -> bool:
+    """Whether the shell handed over text: Python keeps bytes that are none as lone surrogates."""
+    return argument.isascii() or not any("\ud800" <= char <= "\udfff" for char in argument)
+
+
+def _one_line(sentence: str) -> str:
+    """A sentence that repeats what was typed: without its line breaks and control characters."""
+    from runtime.redaction import scrub_text  # noqa: PLC0415 -- help repeats nothing
+
+    return " ".join(scrub_text(sentence).split())
 
 
 def _sentences(error: Exception) -> Sequence[str]:

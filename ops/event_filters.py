@@ -13,6 +13,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Row ids have at most this many digits, so that every engine can hold them.
 ROW_DIGITS_MAX: Final = 18
+ROW_MAX: Final = 10**ROW_DIGITS_MAX - 1
 
 _OPTIONS: Final = (
     click.option("--type", "types", multiple=True, help="E.g. charge.succeeded, or charge.*"),

@@ -14,7 +14,7 @@ from ledger.event_queries import (
 )
 from ledger.rows import AnyRow
 from ops.audit_lines import audit_document, print_audit
-from ops.event_filters import event_filter, filter_options, is_row_id
+from ops.event_filters import ROW_MAX, event_filter, filter_options, is_row_id
 from ops.masked_payload import masked_payload
 from ops.moments import duration_text, moment_text, short_moment
 from ops.operator_context import ORIGIN, OperatorContext, current_actor
@@ -38,7 +38,9 @@ events.add_command(replay)
 @events.command("list", epilog="Example: redress events list --type 'charge.*' --since 2h")
 @filter_options
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, SWEEP_ROWS_MAX))
-@click.option("--before", "before_row", type=click.IntRange(min=1), help="Older than this row.")
+@click.option(
+    "--before", "before_row", type=click.IntRange(1, ROW_MAX), help="Older than this row."
+)
 @json_option
 @click.pass_obj
 def list_command(

@@ -8,7 +8,7 @@ import click
 from ledger.event_queries import EventFilter
 from ledger.replaying import ReplayAuthor, ReplayOrder, ReplayPlan, plan_replay, replay_step
 from ledger.rows import AnyRow
-from ops.event_filters import event_filter, filter_options
+from ops.event_filters import ROW_MAX, event_filter, filter_options
 from ops.operator_context import ORIGIN, OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import (
@@ -28,8 +28,10 @@ from runtime.wiring import Wiring
 @click.command("replay", epilog="Example: redress events replay --state parked --since 1d")
 @click.argument("event", nargs=-1)
 @filter_options
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many, the oldest first.")
-@click.option("--after", "after_row", default=0, help="Go on after this row.")
+@click.option("--limit", type=click.IntRange(1, ROW_MAX), help="At most so many, the oldest first.")
+@click.option(
+    "--after", "after_row", default=0, type=click.IntRange(0, ROW_MAX), help="Go on after this row."
+)
 @click.option("--run", is_flag=True, help="Do it; without this, only the plan is shown.")
 @REASON_OPTION
 @json_option

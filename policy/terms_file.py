@@ -19,6 +19,8 @@ from policy.clauses import Clause
 DAY_SECONDS = 86_400
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 CONFIDENCE_MAX = 100
+#: An entry that is refused is told in its error up to this length.
+SHOWN_CHARS_MAX = 200
 
 
 class TermsError(ValueError):
@@ -122,7 +124,9 @@ def load_every_version(folder: Traversable | None = None) -> tuple[Terms, ...]:
 def _read(entry: Traversable) -> Terms:
     try:
         content = tomllib.loads(entry.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+    except (ValueError, RecursionError) as broken:
+        # Besides its own error tomllib lets pass what Python says of a number of thousands of digits
+        # and of as many brackets within each other.
         raise TermsError(f"{entry.name}: {broken}") from broken
     top = _Table(file=entry.name, path="", entries=content)
     top.require_keys({"version", "effective", "duplicates", "clauses"})
@@ -196,7 +200,7 @@ class _Table:
     def texts(self, key: str) -> tuple[str, ...]:
         found = self._typed(key, list, "a list of texts")
         if not found or not all(isinstance(item, str) and item for item in found):
-            raise self.error(key, f"must be a list of one or more texts, not {found!r}")
+            raise self.error(key, f"must be a list of one or more texts, not {_shown(found)}")
         return tuple(found)
 
     def day(self, key: str) -> date:
@@ -206,12 +210,21 @@ class _Table:
     def number(self, key: str, least: int, most: int) -> int:
         found: int = self._typed(key, int, "a whole number")
         if not least <= found <= most:
-            raise self.error(key, f"is {found}, but must lie between {least} and {most}")
+            raise self.error(key, f"is {_shown(found)}, but must lie between {least} and {most}")
         return found
 
     def _typed(self, key: str, kind: type, wanted: str) -> Any:
         found = self.entries[key]
         # The exact type: a bool is no number here, and a date with a time is no day.
         if type(found) is not kind:
-            raise self.error(key, f"must be {wanted}, not {found!r}")
+            raise self.error(key, f"must be {wanted}, not {_shown(found)}")
         return found
+
+
+def _shown(found: object) -> str:
+    """An entry as it can be told in a sentence."""
+    try:
+        text = repr(found)
+    except ValueError:  # Python does not write out numbers of thousands of digits
+        return "a value too large to be shown"
+    return text if len(text) <= SHOWN_CHARS_MAX else f"{text[:SHOWN_CHARS_MAX]}…"

@@ -9,13 +9,14 @@ its serializer is JSON, so that writing to Redis never becomes running code.
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from runtime import limits
 from runtime.clock import Clock, SystemClock
+from runtime.probes import probe
 
 EVENTS: Final = "events"
 EFFECTS: Final = "effects"
@@ -30,6 +31,9 @@ JOB_NAMES: Final = EFFECT_JOBS | {DRAIN_EVENTS_JOB}
 
 DRAIN_FLAG: Final = "redress:drain-flag"
 """Set while a drain job waits that will see every row committed before it starts."""
+
+LAST_JOB: Final = "redress:last-job:"
+"""Followed by an effect's name and row: the job that was last enqueued for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,18 +67,21 @@ class Wakeups:
         return self._attempt(lambda: self._redis.delete(DRAIN_FLAG), even_in_pause=True)
 
     def wake_effect(self, job_name: str, row_id: int | str) -> bool:
-        """Have `job_name` (one of `EFFECT_JOBS`) run with the id of its intent's row."""
+        """Have `job_name` (one of `EFFECT_JOBS`) run with the id of its intent's row.
+
+        A row whose job still waits in the queue gets no second one: the sweeper rings for all that is
+        due at every pulse, and a backlog would otherwise grow by jobs that find nothing left to do.
+        """
         if job_name not in EFFECT_JOBS:
             raise ValueError(
                 f"{job_name} is no effect; known ones: {', '.join(sorted(EFFECT_JOBS))}"
             )
-        return self._attempt(
-            lambda: self._enqueue(EFFECTS, job_name, (row_id,), limits.EFFECT_JOB_SECONDS_MAX)
-        )
+        return self._attempt(lambda: self._ring_for_row(job_name, row_id))
 
     def _attempt(self, action: Callable[[], object], *, even_in_pause: bool = False) -> bool:
         """Whether `action` got through; Redis' errors become a pause and one warning."""
         if self._clock.monotonic() < self._paused_until and not even_in_pause:
+            probe("queue.pause")
             return False
         try:
             action()
@@ -85,17 +92,29 @@ class Wakeups:
 
     def _ring_once(self) -> None:
         if not self._redis.set(DRAIN_FLAG, b"1", nx=True, ex=limits.DRAIN_FLAG_SECONDS):
+            probe("queue.flag_stands")
             return
         try:
             self._enqueue(EVENTS, DRAIN_EVENTS_JOB, (), limits.DRAIN_JOB_SECONDS_MAX)
         except Exception:
+            probe("queue.flag_taken_back")
             # The flag now stands for a job that does not exist. If deleting fails too, it expires.
             self._redis.delete(DRAIN_FLAG)
             raise
 
+    def _ring_for_row(self, job_name: str, row_id: int | str) -> None:
+        last = f"{LAST_JOB}{job_name}:{row_id}"
+        job_id: Any = self._redis.get(last)
+        # Looked for in the queue itself: a job that was lost is still called queued by its own record.
+        if job_id is not None and self._redis.lpos(f"rq:queue:{EFFECTS}", job_id) is not None:
+            probe("queue.job_waits")
+            return
+        job_id = self._enqueue(EFFECTS, job_name, (row_id,), limits.EFFECT_JOB_SECONDS_MAX)
+        self._redis.set(last, job_id, ex=limits.EFFECT_WAIT_SECONDS_MAX)
+
     def _enqueue(
         self, queue_name: str, job_name: str, args: tuple[int | str, ...], job_seconds_max: int
-    ) -> None:
+    ) -> str:
         # Imported at the first wake-up: RQ costs 100 ms and 24 MB that readers of names never need.
         from rq import Queue  # noqa: PLC0415 -- see above
         from rq.serializers import JSONSerializer  # noqa: PLC0415 -- see above
@@ -103,13 +122,14 @@ class Wakeups:
         queue = Queue(queue_name, connection=self._redis, serializer=JSONSerializer)
         if int(self._redis.llen(queue.key)) >= limits.QUEUE_JOBS_MAX:
             raise _QueueFull(f"{limits.QUEUE_JOBS_MAX} wake-ups wait in the queue {queue_name}")
-        queue.enqueue_call(
+        job = queue.enqueue_call(
             job_name,
             args=args,
             timeout=job_seconds_max,
             result_ttl=limits.JOB_RESULT_SECONDS,
             failure_ttl=limits.JOB_FAILURE_SECONDS,
         )
+        return str(job.id)
 
     def _note_failure(self, error: Exception) -> None:
         now = self._clock.monotonic()

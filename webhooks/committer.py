@@ -23,6 +23,7 @@ from ledger.events import NewEvent, Receipt
 from ledger.states import EventState
 from runtime import limits
 from runtime.clock import Clock
+from runtime.probes import probe
 from webhooks.parsing import unreadable_event
 
 #: Told from the writer's thread what became of an event; None: it could not be stored.
@@ -90,16 +91,22 @@ class Committer:
         open_for_more = True
         while open_for_more:
             batch, open_for_more = self._take()
-            if not batch:
-                continue
-            receipts = self._commit([event for event, _ in batch])
-            for (_, done), receipt in zip(batch, receipts, strict=True):
-                _tell(done, receipt)
-            if any(
-                event.state is EventState.NEW and receipt and receipt.outcome == "stored"
-                for (event, _), receipt in zip(batch, receipts, strict=True)
-            ):
-                self._ringer.ring()
+            if batch:
+                self.serve(batch)
+
+    def serve(self, batch: Sequence[tuple[NewEvent, Done]]) -> None:
+        """Store a batch, then tell each request what became of its event, then ring.
+
+        The writer's one step; a simulator calls it in the place of the thread.
+        """
+        receipts = self._commit([event for event, _ in batch])
+        for (_, done), receipt in zip(batch, receipts, strict=True):
+            _tell(done, receipt)
+        if any(
+            event.state is EventState.NEW and receipt and receipt.outcome == "stored"
+            for (event, _), receipt in zip(batch, receipts, strict=True)
+        ):
+            self._ringer.ring()
 
     def _take(self) -> tuple[list[tuple[NewEvent, Done]], bool]:
         """Wait for one event and take what else has come, without lingering; False: the last batch."""
@@ -119,6 +126,7 @@ class Committer:
         try:
             return self._transact(batch)
         except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+            probe("committer.store_away")
             _log.error("store.away", error=type(error).__name__, events=len(batch))
         except Exception as error:  # noqa: BLE001 -- a row that no database takes must not end the writer
             # The store is there, so it is one of the rows: its neighbours must not fail with it.

@@ -148,7 +148,11 @@ def _lane(about: dict[str, Any]) -> str | None:
         value = about.get(name)
         if isinstance(value, dict):  # an expanded object stands where its id would
             value = value.get("id")
-        if isinstance(value, str) and _NAME.fullmatch(value):
+        if (
+            isinstance(value, str)
+            and len(value) <= limits.EVENT_ID_CHARS_MAX  # longer ones break PostgreSQL's index
+            and _NAME.fullmatch(value)
+        ):
             return value
     return None
 

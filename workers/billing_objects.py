@@ -20,7 +20,7 @@ def invoice_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
         "subscription_id": of_parent or fields.reference("subscription"),
         "billing_reason": fields.text_or_none("billing_reason"),
         "status": fields.text_or_none("status"),
-        "currency": fields.text("currency").lower(),
+        "currency": fields.currency("currency"),
         "amount_due_minor": fields.amount("amount_due"),
         "price_ids": json.dumps(_price_ids(fields)),
         "created": fields.whole("created"),

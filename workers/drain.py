@@ -29,6 +29,7 @@ from runtime.limits import (
     DRAIN_LOOK_SECONDS,
     DRAIN_SECONDS_MAX,
 )
+from runtime.probes import probe
 from workers import crash_points
 from workers.context import WorkerContext, ring_for
 from workers.handlers import handle
@@ -94,8 +95,10 @@ def _work_group(context: WorkerContext, claimed: Sequence[ClaimedEvent]) -> int:
         try:
             group = _judge_group(context, claimed, one_by_one=False)
         except _OneFailed:
+            probe("drain.one_by_one")
             group = _judge_group(context, claimed, one_by_one=True)
     except DBAPIError as error:
+        probe("drain.group_put_off")
         _log.warning("a group of events failed and is tried again: %s", type(error).__name__)
         _release(context, claimed, f"database: {type(error).__name__}")
         return 0
@@ -178,6 +181,7 @@ def _release(context: WorkerContext, claimed: Sequence[ClaimedEvent], note: str)
             for event in claimed:
                 release_event(connection, event, _later(context, event), note)
     except DBAPIError:
+        probe("drain.left_to_the_sweeper")
         # The database is away altogether; the leases run out and the sweeper takes the rows back.
         _log.warning("a group of events waits for its lease to run out")
 

@@ -15,6 +15,7 @@ from ledger.cases import move_case
 from ledger.refund_intents import Intent, intent_by_id, lease_intent, move_intent
 from ledger.states import CaseState, IntentState
 from runtime.limits import EFFECT_LEASE_MS, IDEMPOTENCY_KEY_AGE_SECONDS_MAX
+from runtime.probes import probe
 from workers import crash_points
 from workers.context import WorkerContext
 from workers.gateway import Rendered
@@ -38,6 +39,7 @@ def send_refund(context: WorkerContext, intent_id: str) -> None:
     with context.store.write() as connection:
         intent = lease_intent(connection, intent_id, now_ms, now_ms + EFFECT_LEASE_MS)
     if intent is None:
+        probe("effect.not_due")
         return
     context.crash.reach(crash_points.EFFECT_LEASED)
     try:
@@ -57,6 +59,7 @@ def _next_step(context: WorkerContext, intent: Intent) -> None:
             return
         objection = disagreement(context, intent)
     except (GatewayError, UnreadableRendering):
+        probe("effect.unread")
         _try_later(context, intent, intent.state, Trouble.UNREACHABLE, "Stripe could not be read")
         return
     context.crash.reach(crash_points.EFFECT_CHECKED)
@@ -87,15 +90,18 @@ def _asked_stripe(context: WorkerContext, intent: Intent) -> bool:
     """Settle an intent whose outcome is not known by Stripe's list of refunds; False to go on."""
     found = _own_refund(context, intent)
     if found is not None:
+        probe("effect.found_at_stripe")
         _settle(context, intent, found)
         return True
     age_ms = context.clock.now_ms() - (intent.first_sent_ms or 0)
     if age_ms > IDEMPOTENCY_KEY_AGE_SECONDS_MAX * 1_000:
+        probe("effect.too_old")
         _leave_to_a_person(context, intent, NO_ANSWER)
         return True
     if exhausted(intent.attempts):
         _leave_to_a_person(context, intent, GIVEN_UP)
         return True
+    probe("effect.not_found_at_stripe")
     return False
 
 
@@ -116,6 +122,7 @@ def _hold(context: WorkerContext, connection: Connection, intent: Intent) -> boo
     held = held_back(connection, context.settings, intent, now_ms)
     if held is None:
         return False
+    probe("effect.held")
     values = {
         "held": held,
         "lease_until_ms": None,
@@ -129,6 +136,7 @@ def _submit(context: WorkerContext, intent: Intent) -> Intent | None:
     """Commit that the refund is about to leave, unless a brake keeps it back."""
     with context.store.write() as connection:
         if _hold(context, connection, intent):
+            probe("effect.held_at_the_last_moment")
             return None
         now_ms = context.clock.now_ms()
         values = {
@@ -139,6 +147,7 @@ def _submit(context: WorkerContext, intent: Intent) -> Intent | None:
             "next_attempt_ms": now_ms,
         }
         if not move_intent(connection, intent, IntentState.SUBMITTED, values, now_ms):
+            probe("effect.fenced_off")
             return None
         return intent_by_id(connection, intent.intent_id)
 
@@ -147,12 +156,14 @@ def _call(context: WorkerContext, intent: Intent, *, sent_before: bool) -> None:
     try:
         rendered = context.gateway.create_refund(intent.params, intent.idempotency_key)
     except Throttled as error:
+        probe("effect.throttled_after_unknown" if sent_before else "effect.throttled")
         # This call did nothing, but an earlier one of unknown outcome may have: then still ask first.
         state = IntentState.UNKNOWN if sent_before else IntentState.RESERVED
         _put_off(context, intent, state, Trouble.THROTTLED, f"Stripe: {error.code}")
     except Rejected as error:
         _rejected(context, intent, error)
     except GatewayError as error:
+        probe("effect.unknown")
         _put_off(context, intent, IntentState.UNKNOWN, Trouble.UNKNOWN, f"Stripe: {error.code}")
     else:
         context.crash.reach(crash_points.EFFECT_CALLED)
@@ -163,11 +174,13 @@ def _answered(context: WorkerContext, intent: Intent, rendered: Rendered) -> Non
     try:
         seen = refund_seen(rendered)
     except UnreadableRendering as unreadable:
+        probe("effect.unreadable_answer")
         _put_off(context, intent, IntentState.UNKNOWN, Trouble.UNKNOWN, str(unreadable))
         return
     if seen.belongs_to(intent):
         _settle(context, intent, seen)
     else:
+        probe("effect.other_money")
         note = f"Stripe answered with refund {seen.refund_id}, which moves other money"
         _put_off(context, intent, IntentState.UNKNOWN, Trouble.UNKNOWN, note)
 
@@ -177,13 +190,17 @@ def _rejected(context: WorkerContext, intent: Intent, error: Rejected) -> None:
     try:
         found = _own_refund(context, intent)
     except (GatewayError, UnreadableRendering):
+        probe("effect.rejected_unread")
         note = f"Stripe refused ({error.code}) and could not be read after"
         _put_off(context, intent, IntentState.UNKNOWN, Trouble.UNKNOWN, note)
         return
     if found is not None:
+        probe("effect.rejected_but_made")
         _settle(context, intent, found)
         return
-    case_state = CaseState.CLOSED if error.code == ALREADY_REFUNDED else CaseState.REVIEW
+    already = error.code == ALREADY_REFUNDED
+    probe("effect.already_refunded" if already else "effect.rejected")
+    case_state = CaseState.CLOSED if already else CaseState.REVIEW
     note = f"Stripe refused the refund: {error.code}"
     _end(context, intent, IntentState.REJECTED, note, case_state)
 
@@ -191,6 +208,7 @@ def _rejected(context: WorkerContext, intent: Intent, error: Rejected) -> None:
 def _drop(context: WorkerContext, intent: Intent, objection: str) -> None:
     """End an intent that the last check no longer agrees with; what was sent before is Stripe's word."""
     never_sent = intent.state is IntentState.RESERVED
+    probe("effect.dropped_unsent" if never_sent else "effect.dropped_sent")
     state = IntentState.WITHDRAWN if never_sent else IntentState.REJECTED
     _end(context, intent, state, objection)
 
@@ -198,7 +216,8 @@ def _drop(context: WorkerContext, intent: Intent, objection: str) -> None:
 def _settle(context: WorkerContext, intent: Intent, seen: RefundSeen) -> None:
     # An event may have told us first; then the row has moved and there is nothing left to write.
     with context.store.write() as connection:
-        settle_intent(connection, intent, seen, context.clock.now_ms())
+        if not settle_intent(connection, intent, seen, context.clock.now_ms()):
+            probe("outcome.told_first")
 
 
 def _end(
@@ -220,6 +239,7 @@ def _put_off(
 ) -> None:
     """Call again later; after the last try, a person takes over and nothing is due any more."""
     if exhausted(intent.attempts):
+        probe("effect.given_up")
         _leave_to_a_person(context, intent, GIVEN_UP)
     else:
         _try_later(context, intent, state, trouble, note)

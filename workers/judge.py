@@ -21,6 +21,7 @@ from policy.decision import Decision, Verdict
 from policy.duplicate_charges import Finding, decide_cleared, decide_duplicate, find_duplicates
 from policy.money import Money
 from policy.payments import Payment
+from runtime.probes import probe
 from runtime.setting_values import Mode
 from workers.context import WorkerContext
 from workers.terms_book import TermsBook
@@ -120,9 +121,10 @@ class _Bench:
         for payment, finding in find_in_group(self.context.terms, group):
             case = cases.get(payment.charge_id)
             intent = None if case is None else intents.get(case.case_id)
-            if (case is None and finding is None) or (
-                intent is not None and intent.state in _BEYOND_JUDGEMENT
-            ):
+            if intent is not None and intent.state in _BEYOND_JUDGEMENT:
+                probe("judge.beyond")
+                continue
+            if case is None and finding is None:
                 continue
             decision = decide(self.context.terms, payment, finding)
             case = case or self._open_case(payment.charge_id, payment.customer_id)
@@ -176,8 +178,11 @@ class _Bench:
         self.judged.decisions += 1
         kept = None if finding is None else finding.kept_charge_id
         if decision.amount is not None:
+            if intent is not None:
+                probe("judge.taken_up_again")
             self._reserve(case, decision_id, decision.amount, payment, kept)
         elif intent is not None:
+            probe("judge.withdrawn")
             withdraw_unsent(self.connection, intent, f"decided again: {decision.verdict}", now_ms)
         state, note = _standing(decision)
         move_case(

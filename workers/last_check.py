@@ -12,6 +12,7 @@ from ledger.payment_facts import GroupTooLarge, gather_group, payments_by_charge
 from ledger.refund_intents import Intent
 from policy.decision import Verdict
 from policy.payments import DisputeStanding, Payment
+from runtime.probes import probe
 from workers.context import WorkerContext
 from workers.judge import decide, find_in_group
 from workers.stripe_view import as_stripe_says
@@ -35,8 +36,10 @@ def disagreement(context: WorkerContext, intent: Intent) -> str | None:
     if (mine.currency, mine.livemode) != (intent.amount.currency, intent.livemode):
         return "Stripe has the charge in another currency or mode than the decision"
     if mine.dispute in (DisputeStanding.OPEN, DisputeStanding.LOST):
+        probe("last_check.disputed")
         return f"the charge is disputed at Stripe ({mine.dispute}): it must not be refunded"
     if mine.fully_refunded:
+        probe("last_check.refunded_meanwhile")
         return "the charge was refunded in full at Stripe meanwhile: nothing is left to refund"
     return _decided_otherwise(context, intent, fresh)
 
@@ -57,6 +60,7 @@ def _decided_otherwise(
             continue
         decision = decide(context.terms, payment, finding)
         if decision.verdict is not Verdict.APPROVE or finding is None:
+            probe("last_check.decided_otherwise")
             return f"decided again before the call: {decision.verdict}"
         if decision.amount != intent.amount:
             return f"decided again before the call: {decision.amount} instead of {intent.amount}"

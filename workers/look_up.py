@@ -14,6 +14,7 @@ from ledger.look_ups import LookUp, end_look_up, put_off_look_up, take_look_up
 from ledger.payment_facts import INVOICES_OF_PAYMENT_INTENT
 from ledger.projections import Sighting, seen_event_id, settle
 from ledger.states import LookUpState
+from runtime.probes import probe
 from workers.context import WorkerContext, ring_for
 from workers.gateway import Rendered
 from workers.gateway_errors import GatewayError, Rejected
@@ -56,8 +57,10 @@ _ASKING_TRIES = 3
 
 def _ask_later(context: WorkerContext, wanted: LookUp) -> None:
     if exhausted(wanted.attempts):
+        probe("look_up.given_up")
         _end(context, wanted, LookUpState.GIVEN_UP)
         return
+    probe("look_up.put_off")
     now_ms = context.clock.now_ms()
     later_ms = next_try_ms(Trouble.UNREACHABLE, str(wanted.row_id), wanted.attempts, now_ms)
     with context.store.write() as connection:
@@ -105,10 +108,12 @@ def _write(
             sighting = _sighting(context, wanted, rendered)
             projection = settle(connection, sighting, asked_of)
             if projection is None:
+                probe("look_up.overtaken")
                 return Judged()  # an event came first; the question is still open and due again
             charge_ids |= set(touched_charges(connection, sighting, projection))
             if rendered.get("object") == "refund":
                 record_refund(connection, refund_seen(rendered), context.clock.now_ms())
+        probe("look_up.answered")
         end_look_up(connection, wanted.row_id, LookUpState.ANSWERED, context.clock.now_ms())
         return judge_charges(context, connection, charge_ids, None)
 

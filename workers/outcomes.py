@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from ledger.cases import move_case
 from ledger.refund_intents import INTENT_METADATA, Intent, intent_by_id, move_intent
 from ledger.states import INTENT_MOVES, CaseState, IntentState
+from runtime.probes import probe
 from workers.rendered_fields import RenderedFields
 
 #: Stripe's refund statuses. `canceled` is handled like `failed`: the money came back to the balance.
@@ -68,7 +69,7 @@ def refund_seen(rendered: object) -> RefundSeen:
         charge_id=fields.reference("charge"),
         intent_id=fields.part("metadata").text_or_none(INTENT_METADATA),
         amount_minor=fields.amount("amount"),
-        currency=fields.text("currency").lower(),
+        currency=fields.currency("currency"),
         status=fields.text_or_none("status"),
     )
 
@@ -76,6 +77,7 @@ def refund_seen(rendered: object) -> RefundSeen:
 def record_refund(connection: Connection, seen: RefundSeen, now_ms: int) -> str:
     """Move the intent that a refund belongs to; returns a sentence for the event's note."""
     if seen.intent_id is None:
+        probe("outcome.not_ours")
         return "a refund that was not made by redress"
     intent = intent_by_id(connection, seen.intent_id, lock=True)
     if intent is None:
@@ -87,7 +89,12 @@ def record_refund(connection: Connection, seen: RefundSeen, now_ms: int) -> str:
     if seen.state is intent.state:
         return f"refund {intent.intent_id} is {intent.state} already"
     if seen.state not in INTENT_MOVES[intent.state]:
+        probe("outcome.no_news")
         return f"refund {intent.intent_id} stays {intent.state}: {seen.state} is no news"
+    if intent.state is IntentState.REJECTED:
+        probe("outcome.after_rejection")
+    elif seen.state is IntentState.FAILED:
+        probe("outcome.failed_later")
     settle_intent(connection, intent, seen, now_ms)
     return f"refund {intent.intent_id} is {seen.state}"
 

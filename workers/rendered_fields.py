@@ -1,10 +1,14 @@
 """Reads typed fields out of one of Stripe's JSON objects, or says which field cannot be read."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from runtime.limits import STRIPE_TEXT_CHARS_MAX
+
 #: 2^53: past it Stripe's own JSON is no exact whole number any more.
 WHOLE_NUMBER_MAX = 2**53
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
 
 
 class UnreadableRendering(Exception):
@@ -34,6 +38,8 @@ class RenderedFields:
             return None
         if not isinstance(found, str) or "\x00" in found:
             raise self._error(name, "must be a text or null")
+        if len(found) > STRIPE_TEXT_CHARS_MAX:
+            raise self._error(name, f"must have at most {STRIPE_TEXT_CHARS_MAX} characters")
         return found
 
     def reference(self, name: str) -> str | None:
@@ -45,20 +51,26 @@ class RenderedFields:
 
     def amount(self, name: str) -> int:
         """Money in minor units: a whole number, zero or more."""
-        found = self.whole(name)
-        if found < 0:
-            raise self._error(name, "must not be negative")
-        return found
+        return self.whole(name)
 
     def amount_or(self, name: str, otherwise: int) -> int:
         """Money in minor units, or `otherwise` when it is missing or null."""
         return otherwise if self._rendered.get(name) is None else self.amount(name)
 
+    def currency(self, name: str) -> str:
+        """A currency in lower case: what is stored must be fit for the policy, which takes no other."""
+        found = self.text(name)
+        if not _CURRENCY.fullmatch(found):
+            raise self._error(name, "must be a currency of three letters")
+        return found.lower()
+
     def whole(self, name: str) -> int:
-        """A whole number."""
+        """A whole number, zero or more: Stripe's times and quantities are never negative."""
         found = self._rendered.get(name)
-        if not isinstance(found, int) or isinstance(found, bool) or abs(found) > WHOLE_NUMBER_MAX:
+        if not isinstance(found, int) or isinstance(found, bool):
             raise self._error(name, "must be a whole number")
+        if not 0 <= found <= WHOLE_NUMBER_MAX:
+            raise self._error(name, "must be a whole number from 0 to 2^53")
         return found
 
     def whole_or_none(self, name: str) -> int | None:

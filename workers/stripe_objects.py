@@ -70,7 +70,7 @@ def _charge(fields: RenderedFields, terms: DuplicateTerms) -> Values:
         "card_fingerprint": card.text_or_none("fingerprint"),
         "order_reference": metadata.first_text(terms.order_reference_keys),
         "product": metadata.first_text(terms.product_keys),
-        "currency": fields.text("currency").lower(),
+        "currency": fields.currency("currency"),
         "amount_minor": amount_minor,
         "captured_minor": fields.amount_or("amount_captured", amount_minor if captured else 0),
         "refunded_minor": fields.amount_or("amount_refunded", 0),
@@ -92,7 +92,7 @@ def _payment_intent(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
         "customer_id": fields.reference("customer"),
         "latest_charge_id": fields.reference("latest_charge"),
         "status": fields.text("status"),
-        "currency": fields.text("currency").lower(),
+        "currency": fields.currency("currency"),
         "amount_minor": fields.amount("amount"),
         "created": fields.whole("created"),
     }
@@ -107,7 +107,7 @@ def _dispute(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
         "payment_intent_id": fields.reference("payment_intent"),
         "status": fields.text("status"),
         "reason": fields.text_or_none("reason"),
-        "currency": fields.text("currency").lower(),
+        "currency": fields.currency("currency"),
         "amount_minor": fields.amount("amount"),
         "due_by": fields.part("evidence_details").whole_or_none("due_by"),
     }
@@ -121,7 +121,7 @@ def _refund(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
         "status": fields.text_or_none("status"),
         "reason": fields.text_or_none("reason"),
         "failure_reason": fields.text_or_none("failure_reason"),
-        "currency": fields.text("currency").lower(),
+        "currency": fields.currency("currency"),
         "amount_minor": fields.amount("amount"),
         "created": fields.whole("created"),
     }

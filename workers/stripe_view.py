@@ -26,7 +26,7 @@ def as_stripe_says(gateway: Gateway, payment: Payment, terms: DuplicateTerms) ->
         payment,
         captured_minor=captured_minor if charge.text("status") == "succeeded" else 0,
         refunded_minor=charge.amount_or("amount_refunded", 0),
-        currency=charge.text("currency").lower(),
+        currency=charge.currency("currency"),
         livemode=charge.flag("livemode"),
         dispute=dispute,
         disputed_minor=disputed_minor,

@@ -15,6 +15,7 @@ from ledger.inbox import release_expired, waiting_count
 from ledger.look_ups import due_look_ups
 from ledger.refund_intents import due_intents
 from runtime.limits import SWEEP_ROWS_MAX, SWEEP_SECONDS
+from runtime.probes import probe
 from workers.context import WorkerContext, ring_for
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,10 @@ def sweep(context: WorkerContext) -> Swept:
         waiting = waiting_count(connection, now_ms)
         intents = due_intents(connection, now_ms, SWEEP_ROWS_MAX)
         look_ups = due_look_ups(connection, now_ms, SWEEP_ROWS_MAX)
+    if released:
+        probe("sweep.took_back")
+    if intents:
+        probe("sweep.rang_again")
     if waiting:
         context.wakeups.wake_events()
     ring_for(context, intents, look_ups)

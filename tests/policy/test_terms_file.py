@@ -200,6 +200,28 @@ def test_refused_entries(folder, old, new, message):
     assert message in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        pytest.param("9" * 5000, "4300 digits", id="5,000 digits"),
+        pytest.param("0x" + "F" * 5000, "a value too large to be shown", id="5,000 hex digits"),
+        pytest.param("[0x" + "F" * 5000 + "]", "a value too large to be shown", id="in a list"),
+        pytest.param("[" * 5000 + "]" * 5000, "2025-09-14.toml: ", id="5,000 brackets"),
+        pytest.param('"' + "a" * 5000 + '"', "aaa…", id="5,000 letters"),
+    ],
+)
+def test_entries_beyond_measure(folder, entry, message):
+    """What Python itself gives up on is refused by the file's name, in a sentence of readable length."""
+    text = SHIPPED.replace("refund_at = 90", f"refund_at = {entry}")
+    (folder / "2025-09-14.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(TermsError, match=r"^2025-09-14\.toml: ") as refused:
+        load_terms(folder=folder)
+
+    assert message in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
 def test_wrong_table(folder):
     """A value where a table belongs is refused."""
     (folder / "2025-09-14.toml").write_text(

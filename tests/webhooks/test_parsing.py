@@ -51,6 +51,12 @@ def test_snapshot():
         pytest.param({"payment_intent": None, "charge": "ch_1"}, "ch_1", id="charge"),
         pytest.param({"id": "prod_1", "customer": ""}, "prod_1", id="the object itself"),
         pytest.param({"id": "prod_1", "customer": "a\nb"}, "prod_1", id="a customer that is no id"),
+        pytest.param(
+            {"id": "ch_1", "customer": "c" * 255}, "c" * 255, id="a customer at the limit"
+        ),
+        pytest.param(
+            {"id": "ch_1", "customer": "c" * 256}, "ch_1", id="a customer too long for an id"
+        ),
         pytest.param({}, "evt_1", id="the event itself"),
     ],
 )

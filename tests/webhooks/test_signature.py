@@ -154,8 +154,8 @@ def stripe_accepts(body, header, secret):
     return True
 
 
-# What stripe-python accepts and we do not, by design: timestamps ahead of time and blank secrets
-# (above), and headers that int() or a split on "=" reads more loosely than they are written.
+# What stripe-python accepts and we do not, by design: timestamps ahead of time (above), and headers
+# that int() or a split on "=" reads more loosely than they are written.
 LOOSER_IN_STRIPE = {Refusal.MALFORMED, Refusal.TOO_LONG, Refusal.TOO_OLD, Refusal.FROM_FUTURE}
 
 ITEMS = st.one_of(

@@ -1,6 +1,7 @@
 """Events whose rendering cannot be read, handlers that fail, and events that kill their worker."""
 
 import copy
+import random
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,10 @@ UNREADABLE = [
     pytest.param("amount", _MISSING, "charge.amount", id="no amount"),
     pytest.param("amount_refunded", "0", "charge.amount_refunded", id="refunded as text"),
     pytest.param("currency", None, "charge.currency", id="no currency"),
+    pytest.param("currency", "us", "charge.currency", id="currency of two letters"),
+    pytest.param("currency", "usd ", "charge.currency", id="currency with a blank"),
+    pytest.param("currency", "ÚSD", "charge.currency", id="currency in other letters"),
+    pytest.param("created", -1, "charge.created", id="created before 1970"),
     pytest.param("status", 1, "charge.status", id="status as number"),
     pytest.param("created", None, "charge.created", id="no created"),
     pytest.param("customer", ["cus_1"], "charge.customer", id="customer as list"),
@@ -84,6 +89,48 @@ def test_unreadable_event_spares_its_neighbours(world):
 
     assert 1 == len(world.refunds())
     assert [bad["id"]] == [row.event_id for row in world.rows(events) if row.state == "parked"]
+
+
+@pytest.mark.parametrize(("path", "value"), [("currency", "us"), ("created", -1)])
+def test_unfit_fact_spoils_no_later_judgement(sqlite_world, path, value):
+    """What the policy could not take is not stored: the customer's next payments are judged as ever."""
+    world = sqlite_world
+    customer = world.customer()
+    first = world.pay(customer)
+    event = next(e for e in world.new_events() if e["type"] == "charge.succeeded")
+    world.receive(
+        event, changed(event, path, value) | {"id": "evt_1", "created": event["created"] + 1}
+    )
+    world.drain()
+
+    world.pay(customer)
+    world.settle()
+
+    assert [first] == [row.kept_charge_id for row in world.rows(cases)]
+    assert 1 == len(world.refunds())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "customer",
+        "payment_intent",
+        "currency",
+        "metadata.order_id",
+        "payment_method_details.card.fingerprint",
+    ],
+)
+def test_text_that_no_index_holds(world, path):
+    """A text longer than any of Stripe's parks its event alone; no worker stalls over it (F13)."""
+    neighbour, event = one_event(world), one_event(world)
+    long = changed(event, path, random.Random(7).randbytes(5000).hex())
+
+    world.receive(long, neighbour)
+    world.drain()
+
+    row = world.event_row(event["id"])
+    assert (EventState.PARKED, True) == (row.state, path.rpartition(".")[2] in row.note)
+    assert EventState.DECIDED == world.event_row(neighbour["id"]).state
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,10 @@ def test_version(redress):
         pytest.param(["brake", "off", "--reason", "  "], id="blank reason"),
         pytest.param(["brake", "on", "--reason", "a\nb"], id="reason of two lines"),
         pytest.param(["brake", "on", "--reason", "a" * 501], id="reason too long"),
+        pytest.param(["events", "list", "--before", str(2**63)], id="row beyond a database's"),
+        pytest.param(["replay", "--type", "a", "--after", str(2**63)], id="after such a row"),
+        pytest.param(["replay", "--type", "a", "--limit", str(2**63)], id="as many of them"),
+        pytest.param(["events", "show", "evt_\udcff"], id="bytes that are no UTF-8"),
     ],
 )
 def test_wrong_use(sqlite_redress, args):
@@ -188,6 +192,23 @@ def test_database_away(sqlite_redress):
     assert "check DATABASE_URL" in ran.stderr
     assert "hunter2" not in ran.output
     assert 1 == len(ran.stderr.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        pytest.param(["events", "show", "e\x9b1m\nvt\x7f"], 1, id="an event"),
+        pytest.param(["refunds", "show", "c\x1b[2J\rh"], 1, id="a charge"),
+        pytest.param(["doctor", "\x9b1m\n"], 2, id="one argument too many"),
+        pytest.param(["\x1b[31m\u2028"], 2, id="a command"),
+    ],
+)
+def test_what_was_typed_moves_no_cursor(sqlite_redress, args, code):
+    """A sentence that repeats an argument is one line without control characters."""
+    ran = sqlite_redress[0](*args)
+
+    assert (code, 1) == (ran.exit_code, len(ran.stderr.splitlines()))
+    assert ran.stderr.rstrip("\n").isprintable()
 
 
 class _BrokenClock:

@@ -1,0 +1,84 @@
+"""Marks rare paths, so that a test run can prove that it went there. Free when nobody counts.
+
+A line `probe("inbox.known")` says: this happens, seldom, and something depends on it. The simulator
+(`tests/simulation`) counts the probes and fails when one of them was never hit, because a path that no test
+walks is a path that nobody knows. Each name stands in `PROBES` with what leads there.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+PROBES: Final[Mapping[str, str]] = {
+    "inbox.known": "a delivery was repeated, and its row is there already",
+    "inbox.poison_alone": "an event whose worker died before is leased without its neighbours",
+    "inbox.lease_lost": "a worker comes back to events that a successor has taken over",
+    "drain.one_by_one": "an event of a group failed, and the group is worked again with savepoints",
+    "drain.group_put_off": "the database failed under a group of events, which is tried again later",
+    "drain.left_to_the_sweeper": "it failed for giving the group back as well: the leases run out",
+    "judge.withdrawn": "an intent of which nothing left was taken back by a new judgement",
+    "judge.taken_up_again": "an intent that was withdrawn or observed is approved once more",
+    "judge.beyond": "a payment is judged again whose refund is at Stripe, or may be",
+    "projection.older": "an older rendering came after a newer one and was kept out",
+    "projection.unclear": "two renderings of one second differ, and Stripe is asked",
+    "look_up.overtaken": "an event moved the object while Stripe was asked about it",
+    "look_up.answered": "Stripe's answer was written over what the ledger knew",
+    "look_up.put_off": "Stripe did not answer a question, which is asked again later",
+    "look_up.given_up": "a question was asked as often as anything is",
+    "effect.not_due": "an intent was rung for that is not due, or is somebody else's",
+    "effect.found_at_stripe": "a refund whose answer was lost is found in Stripe's list",
+    "effect.not_found_at_stripe": "a call of unknown outcome left no refund at Stripe, and is sent again",
+    "effect.too_old": "a call of unknown outcome lies too far back to be sent again",
+    "effect.given_up": "an intent was tried as often as anything is, and goes to a person",
+    "effect.held": "a brake keeps a refund back",
+    "effect.held_at_the_last_moment": "a brake closed between the last check and the commit of the sending",
+    "effect.dropped_unsent": "the last check no longer agreed, and nothing had left",
+    "effect.dropped_sent": "the last check no longer agreed after a call of unknown outcome",
+    "effect.fenced_off": "a sender outlived its lease and may not submit any more",
+    "effect.unread": "Stripe could not be read before the call, so nothing was sent",
+    "effect.throttled": "Stripe wants the call later and did nothing",
+    "effect.throttled_after_unknown": "so it said, but an earlier call of this intent may have done it",
+    "effect.rejected": "Stripe refused the refund for good",
+    "effect.rejected_but_made": "Stripe refused, and the refund was there: an earlier call had made it",
+    "effect.rejected_unread": "Stripe refused, and could not be read after",
+    "effect.already_refunded": "somebody else had refunded the payment in the last moment",
+    "effect.unknown": "the outcome of a call is not known",
+    "effect.other_money": "Stripe answered with a refund that is not the one asked for",
+    "effect.unreadable_answer": "Stripe's answer to a refund could not be read",
+    "outcome.told_first": "an event told of a refund before the call's own answer was written",
+    "outcome.no_news": "a refund's event says less than is known",
+    "outcome.not_ours": "a refund that somebody else made",
+    "outcome.failed_later": "a refund that Stripe had accepted failed afterwards",
+    "outcome.after_rejection": "a refund appeared after its call had been given up",
+    "last_check.disputed": "the payment is disputed at Stripe, which no event had told yet",
+    "last_check.refunded_meanwhile": "somebody refunded all of it before our call",
+    "last_check.decided_otherwise": "with what Stripe says now, the policy decides otherwise",
+    "queue.pause": "Redis failed a moment ago and is left alone",
+    "queue.flag_stands": "a wake-up is asked for while one waits already",
+    "queue.flag_taken_back": "the flag was set and the job could not be enqueued",
+    "queue.job_waits": "a row is rung for whose job still waits in the queue",
+    "committer.store_away": "the store failed under a batch of deliveries: nobody is answered 200",
+    "sweep.took_back": "a worker died with events under its lease",
+    "sweep.rang_again": "an intent was due and nobody was on it",
+}
+"""Every probe and what leads there."""
+
+_counting: Counter[str] | None = None
+
+
+def probe(name: str) -> None:
+    """Note that a rare path was walked, if anybody counts."""
+    if _counting is not None:
+        _counting[name] += 1
+
+
+@contextmanager
+def counted(hits: Counter[str]) -> Iterator[None]:
+    """Count every probe of this process into `hits` while the block lasts."""
+    global _counting  # noqa: PLW0603 - probes are plain lines anywhere: nothing could hand them a counter
+    before, _counting = _counting, hits
+    try:
+        yield
+    finally:
+        _counting = before

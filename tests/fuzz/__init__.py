@@ -1,0 +1,1 @@
+"""Hostile inputs: grammars and mutations, driven by hypothesis, by coverage (atheris) or by chance."""
