@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, ScalarSelect, func, insert, select, text
+from sqlalchemy import Connection, Integer, bindparam, func, insert, select, text
 
 from ledger.rows import AnyRow
 from ledger.tables import decisions, seals
@@ -68,31 +68,30 @@ def seal_decisions(connection: Connection, count_max: int) -> int:
     """Chain up to `count_max` decisions that have no seal yet; returns how many."""
     if connection.dialect.name == "postgresql":
         connection.execute(_SEAL_LOCK)
-    unsealed = (
-        select(decisions)
-        .outerjoin(seals, seals.c.decision_id == decisions.c.id)
-        .where(seals.c.seq.is_(None), decisions.c.id > _newest_sealed() - _LATE_IDS_MAX)
-        .order_by(decisions.c.id)
-        .limit(count_max)
-    )
-    rows = connection.execute(unsealed).all()
-    digest = connection.execute(
-        select(seals.c.digest).order_by(seals.c.seq.desc()).limit(1)
-    ).scalar()
+    rows = connection.execute(_UNSEALED, {"most": count_max}).all()
+    if not rows:
+        return 0
+    digest = connection.execute(_LAST_DIGEST).scalar()
     for row in rows:
         digest = _digest(digest or "", row)
         connection.execute(insert(seals).values(decision_id=row.id, digest=digest))
     return len(rows)
 
 
-def _newest_sealed() -> ScalarSelect[int]:
-    newest = select(func.coalesce(func.max(seals.c.decision_id), 0))
-    return newest.scalar_subquery()
-
-
 #: Ids are given out before the commit, so a few can appear after larger ones were sealed. Looking
 #: this far back finds them without reading the whole log at each sweep.
 _LATE_IDS_MAX = 10_000
+
+# Built once: building one costs as much as running it, and the sweeper runs them at every pulse.
+_NEWEST_SEALED = select(func.coalesce(func.max(seals.c.decision_id), 0)).scalar_subquery()
+_UNSEALED = (
+    select(decisions)
+    .outerjoin(seals, seals.c.decision_id == decisions.c.id)
+    .where(seals.c.seq.is_(None), decisions.c.id > _NEWEST_SEALED - _LATE_IDS_MAX)
+    .order_by(decisions.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+_LAST_DIGEST = select(seals.c.digest).order_by(seals.c.seq.desc()).limit(1)
 
 
 def broken_seal(connection: Connection) -> int | None:

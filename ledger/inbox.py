@@ -145,31 +145,7 @@ def release_event(
 
 def release_expired(connection: Connection, now_ms: int, count_max: int) -> int:
     """Take back the events of workers that died; the third death parks the event as poison."""
-    expired = (
-        select(events.c.id)
-        .where(events.c.state == EventState.CLAIMED, events.c.lease_until_ms <= now_ms)
-        .limit(count_max)
-    )
-    poisonous = events.c.kills + 1 >= POISON_KILLS_MAX
-    done = connection.execute(
-        update(events)
-        .where(
-            events.c.id.in_(expired.scalar_subquery()),
-            events.c.state == EventState.CLAIMED,
-            events.c.lease_until_ms <= now_ms,
-        )
-        .values(
-            state=case((poisonous, EventState.PARKED.value), else_=EventState.NEW.value),
-            note=case(
-                (poisonous, f"poison: the worker died on it {POISON_KILLS_MAX} times"),
-                else_=events.c.note,
-            ),
-            settled_ms=case((poisonous, now_ms), else_=None),
-            kills=events.c.kills + 1,
-            lease_until_ms=None,
-        )
-    )
-    return done.rowcount
+    return connection.execute(_RELEASE, {"now": now_ms, "most": count_max}).rowcount
 
 
 def waiting_count(connection: Connection, now_ms: int) -> int:
@@ -239,6 +215,30 @@ _WAITING_COUNT = select(func.count()).select_from(
     .where(events.c.state == text("'new'"), events.c.not_before_ms <= _NOW)
     .limit(10_000)
     .subquery()
+)
+_EXPIRED = and_(events.c.state == EventState.CLAIMED, events.c.lease_until_ms <= _NOW)
+_POISONOUS = events.c.kills + 1 >= POISON_KILLS_MAX
+_RELEASE = (
+    update(events)
+    .where(
+        events.c.id.in_(
+            select(events.c.id)
+            .where(_EXPIRED)
+            .limit(bindparam("most", type_=Integer))
+            .scalar_subquery()
+        ),
+        _EXPIRED,
+    )
+    .values(
+        state=case((_POISONOUS, EventState.PARKED.value), else_=EventState.NEW.value),
+        note=case(
+            (_POISONOUS, f"poison: the worker died on it {POISON_KILLS_MAX} times"),
+            else_=events.c.note,
+        ),
+        settled_ms=case((_POISONOUS, _NOW), else_=None),
+        kills=events.c.kills + 1,
+        lease_until_ms=None,
+    )
 )
 _CLAIM = (
     update(events)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import BigInteger, Connection, Integer, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.states import LookUpState
@@ -47,16 +47,7 @@ def want_look_up(
 
 def due_look_ups(connection: Connection, now_ms: int, count_max: int) -> list[int]:
     """The row ids of the questions to be asked now, oldest first."""
-    return list(
-        connection.execute(
-            select(look_ups.c.id)
-            .where(
-                look_ups.c.state == LookUpState.WANTED.value, look_ups.c.next_attempt_ms <= now_ms
-            )
-            .order_by(look_ups.c.next_attempt_ms)
-            .limit(count_max)
-        ).scalars()
-    )
+    return list(connection.execute(_DUE, {"now": now_ms, "most": count_max}).scalars())
 
 
 def take_look_up(connection: Connection, row_id: int, now_ms: int, retry_ms: int) -> LookUp | None:
@@ -108,3 +99,14 @@ def was_answered(connection: Connection, object_type: str, object_ids: list[str]
             )
         ).scalars()
     )
+
+
+_DUE = (
+    select(look_ups.c.id)
+    .where(
+        look_ups.c.state == LookUpState.WANTED.value,
+        look_ups.c.next_attempt_ms <= bindparam("now", type_=BigInteger),
+    )
+    .order_by(look_ups.c.next_attempt_ms)
+    .limit(bindparam("most", type_=Integer))
+)

@@ -8,7 +8,17 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Connection,
+    Integer,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from ledger.rows import AnyRow
 from ledger.states import IntentState, MoveRefused, require_intent_move
@@ -137,12 +147,8 @@ def lease_intent(
     connection: Connection, intent_id: str, now_ms: int, until_ms: int
 ) -> Intent | None:
     """Take one due intent under a lease; None when it is not due, not open, or somebody else's."""
-    done = connection.execute(
-        update(refund_intents)
-        .where(refund_intents.c.id == intent_id, *_due(now_ms))
-        .values(lease_until_ms=until_ms, fence=refund_intents.c.fence + 1)
-        .returning(refund_intents)
-    ).first()
+    parameters = {"intent": intent_id, "now": now_ms, "until": until_ms}
+    done = connection.execute(_LEASE, parameters).first()
     return None if done is None else _intent(done)
 
 
@@ -151,17 +157,8 @@ def due_intents(connection: Connection, now_ms: int, count_max: int) -> list[str
 
     A fresh intent was rung for when it was committed, and gets FIRST_RING_GRACE_MS before the next.
     """
-    rung_in_vain = or_(
-        refund_intents.c.fence > 0, refund_intents.c.next_attempt_ms <= now_ms - FIRST_RING_GRACE_MS
-    )
-    return list(
-        connection.execute(
-            select(refund_intents.c.id)
-            .where(*_due(now_ms), rung_in_vain)
-            .order_by(refund_intents.c.next_attempt_ms)
-            .limit(count_max)
-        ).scalars()
-    )
+    parameters = {"now": now_ms, "rung_before": now_ms - FIRST_RING_GRACE_MS, "most": count_max}
+    return list(connection.execute(_RING_FOR, parameters).scalars())
 
 
 def move_intent(
@@ -204,13 +201,35 @@ def release_held(connection: Connection, now_ms: int) -> int:
     return done.rowcount
 
 
-def _due(now_ms: int) -> tuple[ColumnElement[bool], ...]:
-    open_states = (IntentState.RESERVED, IntentState.SUBMITTED, IntentState.UNKNOWN)
-    return (
-        refund_intents.c.state.in_([state.value for state in open_states]),
-        refund_intents.c.next_attempt_ms <= now_ms,
-        or_(refund_intents.c.lease_until_ms.is_(None), refund_intents.c.lease_until_ms <= now_ms),
+_NOW: BindParameter[int] = bindparam("now", type_=BigInteger)
+_DUE = (
+    refund_intents.c.state.in_(
+        [
+            state.value
+            for state in (IntentState.RESERVED, IntentState.SUBMITTED, IntentState.UNKNOWN)
+        ]
+    ),
+    refund_intents.c.next_attempt_ms <= _NOW,
+    or_(refund_intents.c.lease_until_ms.is_(None), refund_intents.c.lease_until_ms <= _NOW),
+)
+_RING_FOR = (
+    select(refund_intents.c.id)
+    .where(
+        *_DUE,
+        or_(
+            refund_intents.c.fence > 0,
+            refund_intents.c.next_attempt_ms <= bindparam("rung_before", type_=BigInteger),
+        ),
     )
+    .order_by(refund_intents.c.next_attempt_ms)
+    .limit(bindparam("most", type_=Integer))
+)
+_LEASE = (
+    update(refund_intents)
+    .where(refund_intents.c.id == bindparam("intent"), *_DUE)
+    .values(lease_until_ms=bindparam("until"), fence=refund_intents.c.fence + 1)
+    .returning(refund_intents)
+)
 
 
 def _params(charge_id: str, amount: Money, reason: str, intent_id: str) -> str:

@@ -21,6 +21,7 @@ from ledger.engine import Store
 from ledger.event_types import HANDLED
 from ledger.invariant_checks import check_invariants
 from ledger.schema import migrate
+from ledger.states import EventState
 from ledger.summaries import day_progress
 from ledger.tables import events, refund_intents
 from ops.sandbox.delivery_endpoints import register_endpoint
@@ -81,11 +82,22 @@ def wait_until(condition, seconds, meanwhile=lambda: None, why=lambda: ""):
     return found
 
 
+def is_success(status):
+    """Whether an answer acknowledges a delivery; None is no answer."""
+    return status is not None and 200 <= status < 300
+
+
 class Machine:
     """The processes of one data folder and database, with a shop at their sandbox."""
 
-    def __init__(self, folder, database_url, *, deliveries=""):
-        """`deliveries` are arguments of `recorded_sandbox`."""
+    #: A process that died is started again after this long.
+    restart_pause_seconds = RESTART_PAUSE_SECONDS
+
+    def __init__(self, folder, database_url, *, deliveries="", copies=None, environ=None):
+        """`deliveries` are arguments of `recorded_sandbox`, `environ` settings beside the machine's own.
+
+        `copies` says how many of a line of the Procfile run: {"worker": 2} runs worker and worker.2.
+        """
         self.data = folder / "data"
         self.traps = folder / "traps"
         self.logs = folder / "logs"
@@ -95,7 +107,10 @@ class Machine:
         self.store = Store(database_url)
         self.web_port, self.sandbox_port = free_port(), free_port()
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
+        self.endpoint_url = f"http://127.0.0.1:{self.web_port}/webhooks/stripe"
         self.shops = []
+        #: More environment for single processes, from their next start on.
+        self.surroundings = {}
         self._died = {}
         self._environ = {
             **{name: value for name, value in os.environ.items() if name == "HOME"},
@@ -110,8 +125,12 @@ class Machine:
             "REDRESS_SANDBOX_PORT": str(self.sandbox_port),
             "DATABASE_URL": database_url,
             "REDIS_URL": self.redis.url,
+            **(environ or {}),
         }
         self._commands = dict(procfile_commands(ROOT / "Procfile"))
+        for name, count in (copies or {}).items():
+            for number in range(2, count + 1):
+                self._commands[f"{name}.{number}"] = self._commands[name]
         self._commands["sandbox"] = self._module("recorded_sandbox", deliveries)
         self._processes = {}
 
@@ -129,16 +148,15 @@ class Machine:
         for name in self._commands:
             self.start_process(name)
         self.shop = self.open_shop()
-        address = f"http://127.0.0.1:{self.web_port}/webhooks/stripe"
-        wait_until(lambda: self._registered(address), START_SECONDS_MAX)
-        wait_until(self._receives, START_SECONDS_MAX)
+        wait_until(self._registered, START_SECONDS_MAX)
+        wait_until(self.receives, START_SECONDS_MAX)
 
     def start_process(self, name):
         """Start one process, or start it again."""
         with self._log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 shlex.split(self._commands[name]),
-                env=self._environ,
+                env=self._environ | self.surroundings.get(name, {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -163,7 +181,7 @@ class Machine:
             if process.poll() is None:
                 continue
             died = self._died.setdefault(process.pid, now)
-            if now >= died + RESTART_PAUSE_SECONDS:
+            if now >= died + self.restart_pause_seconds:
                 self.start_process(name)
 
     def stop(self):
@@ -194,14 +212,15 @@ class Machine:
     def _module(self, name, arguments):
         return f"{shlex.quote(sys.executable)} -m tests.processes.{name} {arguments}"
 
-    def _registered(self, address):
+    def _registered(self):
         try:
-            register_endpoint(self.sandbox_url, address, [SECRET], sorted(HANDLED))
+            register_endpoint(self.sandbox_url, self.endpoint_url, [SECRET], sorted(HANDLED))
         except HttpUnanswered:
             return False
         return True
 
-    def _receives(self):
+    def receives(self):
+        """Whether the web process takes connections."""
         try:
             socket.create_connection(("127.0.0.1", self.web_port), timeout=5).close()
         except OSError:
@@ -310,14 +329,15 @@ class Machine:
         told = {event["id"] for event in self.book("events") if event["type"] in HANDLED}
         return told - {row.event_id for row in self.rows(select(events.c.event_id))}
 
-    def acknowledged(self):
-        """(event id, sha256) of each delivery that was answered 2xx, by the client's own log."""
+    def attempts(self):
+        """Every attempt at a delivery and its outcome, by the client's own log."""
         lines = (self.data / CLIENT_LOG).read_text(encoding="ascii").splitlines()
-        attempts = [json.loads(line) for line in lines]
+        return [json.loads(line) for line in lines]
+
+    def acknowledged(self):
+        """(event id, sha256) of each delivery that was answered 2xx."""
         return [
-            (one["event_id"], one["sha256"])
-            for one in attempts
-            if one["status"] is not None and 200 <= one["status"] < 300
+            (one["event_id"], one["sha256"]) for one in self.attempts() if is_success(one["status"])
         ]
 
     def events_stored(self):
@@ -328,6 +348,11 @@ class Machine:
         """(event id, sha256) of each row of the inbox."""
         found = self.rows(select(events.c.event_id, events.c.sha256))
         return [(row.event_id, row.sha256) for row in found]
+
+    def parked(self):
+        """What was set aside for a person, and why."""
+        query = select(events).where(events.c.state == EventState.PARKED.value)
+        return [f"{row.type} {row.event_id}: {row.note}" for row in self.rows(query)]
 
     def breaches(self):
         """The ledger's invariants that do not hold."""

@@ -1,7 +1,8 @@
 """The sandbox as a process that also writes down what its couriers were answered.
 
 Each line of `deliveries.jsonl` in the data folder is one attempt: the event, the sha256 of the bytes
-that were sent, and the HTTP status (null: no answer). It is the client's side of invariant I1.
+that were sent, the HTTP status (null: no answer) and when it came. It is the client's side of
+invariant I1.
 """
 
 import argparse
@@ -10,7 +11,6 @@ import json
 import random
 import signal
 import threading
-from dataclasses import replace
 
 from ops.sandbox.book import Book
 from ops.sandbox.deliveries import Deliveries, DeliveryHabits
@@ -39,6 +39,7 @@ class RecordedDeliveries(Deliveries):
             "event_id": delivery.event_id,
             "sha256": hashlib.sha256(delivery.body).hexdigest(),
             "status": status,
+            "at_ms": self._clock.now_ms(),
         }
         self.lines.write(json.dumps(line) + "\n")
         super().outcome(delivery, status)
@@ -82,8 +83,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=float, default=0.0)
     parser.add_argument("--repeats-max", type=int, default=3)
+    parser.add_argument("--speed", type=float, default=PROMPT.speed)
     given = parser.parse_args()
-    habits = replace(PROMPT, repeat_share=given.repeats, repeats_max=given.repeats_max)
+    habits = DeliveryHabits(
+        repeat_share=given.repeats, repeats_max=given.repeats_max, speed=given.speed
+    )
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

@@ -5,7 +5,6 @@ became of it afterwards.
 """
 
 import itertools
-import json
 import os
 import signal
 import threading
@@ -19,7 +18,6 @@ from ledger.tables import events
 from runtime.wiring import open_redis
 from tests.databases import ENGINES, Databases
 from tests.processes.machine import NOTHING_WRONG, START_SECONDS_MAX, Machine, clock, wait_until
-from tests.processes.recorded_sandbox import CLIENT_LOG
 from tests.processes.shop import KINDS
 
 HABITS = "--repeats 0.08 --repeats-max 49"
@@ -73,7 +71,7 @@ class BadDay:
         self._restart_the_receiver()
         self.sales.stop()
         machine.settle()
-        self.attempts = self._attempts()
+        self.attempts = machine.attempts()
         self.report = machine.report()
 
     def _lose_the_queue(self):
@@ -89,10 +87,10 @@ class BadDay:
     def _take_the_queue_away(self):
         """No Redis for a while; `away` is what the sandbox was answered meanwhile."""
         self.machine.redis.stop()
-        before = len(self._attempts())
+        before = len(self.machine.attempts())
         ends = clock.monotonic() + REDIS_AWAY_SECONDS
         wait_until(lambda: clock.monotonic() > ends, START_SECONDS_MAX, self.machine.keep_running)
-        self.away = self._attempts()[before:]
+        self.away = self.machine.attempts()[before:]
         self.machine.redis.start()
         self._sell(1)
 
@@ -113,10 +111,6 @@ class BadDay:
             START_SECONDS_MAX,
             self.machine.keep_running,
         )
-
-    def _attempts(self):
-        lines = (self.machine.data / CLIENT_LOG).read_text(encoding="ascii").splitlines()
-        return [json.loads(line) for line in lines]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
