@@ -1,0 +1,17 @@
+"""F10 and the way of the answers: deliveries that never arrive and answers that nobody hears."""
+
+from tests.simulation.faults import Fault
+
+
+def _deliveries(world, rng):
+    world.courier.first_lost = rng.choice((0.1, 0.5, 1.0))
+
+
+def _answers(world, rng):
+    world.courier.answers_lost = rng.choice((0.1, 0.5))
+
+
+FAULTS = (
+    Fault(name="delivery lost", catalogue="F10", begin=_deliveries),
+    Fault(name="answer lost", catalogue="F9", begin=_answers),
+)

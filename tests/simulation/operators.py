@@ -1,0 +1,125 @@
+"""People at the command line: they replay, brake, and put right what was set aside. Each act is audited.
+
+They do what `redress replay` and `redress brake` do, in tasks of their own, so that two of them get in each
+other's way.
+"""
+
+from sqlalchemy.exc import DBAPIError
+
+from ledger.brake import Brake, lock_brakes, read_brake, set_brake
+from ledger.event_queries import EventFilter
+from ledger.refund_intents import due_intents, release_held
+from ledger.replaying import ReplayAuthor, ReplayOrder, plan_replay, replay_step
+from ledger.states import EventState
+from runtime.limits import SWEEP_ROWS_MAX
+from runtime.queues import SEND_REFUND_JOB
+from tests.simulation.bells import SimulatedWakeups
+from tests.simulation.clocks import ProcessClock
+
+_EVERYTHING = EventFilter(states=(EventState.DECIDED, EventState.IGNORED, EventState.PARKED))
+_PARKED = EventFilter(states=(EventState.PARKED,))
+_AGAIN_MS = 10_000
+
+
+class Operators:
+    """Everybody with a terminal. The watcher counts what each act must have left in the audit log."""
+
+    def __init__(self, world):
+        self.world = world
+        self.clock = ProcessClock(world.scheduler)
+        self.name = "operator"
+        self.deadline = None
+        self._acts_open = 0
+
+    def work(self, rng):
+        """One person's day: a replay by two at once, or the brake on and off."""
+        starts_ms = rng.randint(0, self.world.busy_ms)
+        if rng.random() < 0.5:
+            for _ in range(2):
+                self._soon(starts_ms, lambda: self.replay(_EVERYTHING))
+        else:
+            lasts_ms = rng.choice((500, 20_000, 400_000))
+            self._soon(starts_ms, lambda: self.set_brake(stopped=True))
+            self._soon(starts_ms + lasts_ms, lambda: self.set_brake(stopped=False))
+
+    def release_the_brake(self):
+        """Whoever put the brake on takes it off again, however long it takes."""
+        world = self.world
+
+        def again():
+            if world.store.raw.execute("SELECT 1 FROM brakes WHERE stopped").fetchone():
+                self._soon(0, lambda: self.set_brake(stopped=False))
+            if self._acts_open:
+                world.scheduler.after(_AGAIN_MS, again)
+
+        again()
+
+    def put_right(self):
+        """After the faults: what was parked as poison is replayed, and all of it if nothing moved before."""
+        world = self.world
+        everything = world.swarm.starts_observing or world.swarm.replays_all
+        parked = world.store.raw.execute("SELECT 1 FROM events WHERE state = 'parked'").fetchone()
+        if everything or parked:
+            self._soon(0, lambda: self.replay(_EVERYTHING if everything else _PARKED))
+        world.scheduler.run_until(world.scheduler.now_ms + 5_000)
+
+    def died(self):
+        """An operator's terminal that was closed is not opened again by anybody."""
+
+    def replay(self, wanted):
+        """Put settled events back, step by step, as the command does."""
+        world = self.world
+        order = ReplayOrder(wanted=wanted, livemode=False, account=None)
+        author = ReplayAuthor(actor="somebody", reason="to see it again", origin="simulation")
+        with world.store.read() as connection:
+            plan = plan_replay(connection, order)
+        if not plan.events:
+            return
+        with world.store.write() as connection:
+            step = replay_step(
+                connection,
+                order,
+                author,
+                last_row=plan.last_row,
+                count_max=SWEEP_ROWS_MAX,
+                now_ms=self.clock.now_ms(),
+            )
+        world.struck("replayed")
+        self._wakeups().wake_events()
+        world.trace(f"operator replayed {step.replayed}")
+
+    def set_brake(self, *, stopped):
+        """Stop all money or let it go again, as the command does."""
+        world = self.world
+        with world.store.write() as connection:
+            if read_brake(connection).stopped == stopped:
+                return
+            lock_brakes(connection)
+            now_ms = self.clock.now_ms()
+            brake = Brake(stopped=stopped, reason="a test", actor="somebody", changed_ms=now_ms)
+            set_brake(connection, brake, origin="simulation")
+            if not stopped:
+                release_held(connection, now_ms)
+        world.struck("brake on" if stopped else "brake off")
+        if not stopped:
+            with world.store.read() as connection:
+                due = due_intents(connection, self.clock.now_ms(), SWEEP_ROWS_MAX)
+            for intent_id in due:
+                self._wakeups().wake_effect(SEND_REFUND_JOB, intent_id)
+
+    def _wakeups(self):
+        return SimulatedWakeups(self.world.redis, self.clock, self.world.stream("operator"))
+
+    def _soon(self, delay_ms, act):
+        def attempt():
+            try:
+                act()
+            except DBAPIError:
+                self.world.trace("operator sees an error")
+
+        def begin():
+            self._acts_open -= 1
+            self.world.scheduler.start("operator", attempt).process = self
+
+        self._acts_open += 1
+        self.world.scheduler.after(delay_ms, begin)

@@ -1,0 +1,227 @@
+"""Stripe's other users: customers, banks, staff in the dashboard. And what is true about each payment.
+
+The stories act through here. They say themselves which payments repeat which, and what people did to them;
+the model judges by that, not by anything that the processor worked out.
+"""
+
+import random
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import orjson
+
+from ops.sandbox.shop_till import ShopRefused, ShopTill, form_pairs
+
+_PAID = (200, 402)
+
+
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """Payments for one thing: (created, charge id) each. `certain`: all but the earliest must go back."""
+
+    certain: bool
+    kind: str
+    payments: list = field(default_factory=list)
+
+    @property
+    def charge_ids(self):
+        """From the earliest."""
+        return [charge_id for _, charge_id in sorted(self.payments)]
+
+
+class InProcessTill(ShopTill):
+    """The played shop's client, straight into the sandbox, out of the reach of the faults."""
+
+    def __init__(self, world):
+        self._world = world
+        self._calls = 0
+
+    def post(self, path, params=None):
+        """POST to /v1; returns the object."""
+        return self._request("POST", path, params or {})
+
+    def get(self, path, params=None):
+        """GET from /v1; returns the object or list."""
+        return self._request("GET", path, params or {})
+
+    def delete(self, path):
+        """DELETE under /v1."""
+        return self._request("DELETE", path, {})
+
+    def control(self, path, body):
+        """Have something happen at Stripe that no API call does."""
+        world = self._world
+        answer = world.sandbox.control("POST", f"/sandbox/{path}", body)
+        world.courier.collect()
+        shown = _accepted(path, answer)
+        if shown.get("object") == "dispute":
+            world.shop.disputes.append((world.scheduler.now_ms, shown["charge"], shown["status"]))
+        return shown
+
+    def _request(self, method, path, params):
+        world = self._world
+        self._calls += 1
+        headers = {"Idempotency-Key": f"shop-{self._calls}"} if method == "POST" else {}
+        faults, world.sandbox.faults = world.sandbox.faults, world.no_faults
+        answer = world.sandbox.request(method, path, list(form_pairs(params)), headers)
+        world.sandbox.faults = faults
+        world.courier.collect()
+        return _accepted(path, answer)
+
+
+def _accepted(path, answer):
+    shown = orjson.loads(answer.body)
+    if answer.status not in _PAID:
+        raise ShopRefused(f"{path}: {answer.status} {shown.get('error')}")
+    return shown["error"]["payment_intent"] if answer.status == 402 else shown
+
+
+class Shop:
+    """The truth about one world. `touched` are payments to which people or banks did something.
+
+    `disputes` are (unix ms, charge id, status), each time that a bank moved one.
+    """
+
+    def __init__(self, world):
+        self.world = world
+        self.till = InProcessTill(world)
+        self.groups = []
+        self.charges = []
+        self.touched = defaultdict(set)
+        self.refund_lives = set()
+        self.disputes = []
+        self.stories_open = 0
+        self._prices = {}
+        self._cards = 0
+
+    def play(self, story, starts_ms):
+        """Tell a story: a generator that yields the seconds until its next step."""
+        self.stories_open += 1
+
+        def step():
+            try:
+                seconds = next(story)
+            except StopIteration:
+                self.stories_open -= 1
+                return
+            except ShopRefused as refused:
+                # Somebody else was first: the charge is disputed or refunded by now.
+                self.world.trace(f"story ends: {refused}"[:120])
+                self.stories_open -= 1
+                return
+            self.world.scheduler.after(round(seconds * 1000), step)
+
+        self.world.scheduler.after(starts_ms, step)
+
+    def buyer(self):
+        """A customer with a card of its own: (customer id, payment method id)."""
+        customer = self.till.post("/v1/customers", {"email": "buyer@shop.example"})["id"]
+        return customer, self.card(customer)
+
+    def card(self, customer=None, fingerprint=None):
+        """A new payment method; two with one fingerprint are one card."""
+        self._cards += 1
+        method = self.till.post(
+            "/v1/payment_methods",
+            {
+                "type": "card",
+                "card": {"token": "tok_visa"},
+                "metadata": {"sandbox_fingerprint": fingerprint or f"card-{self._cards}"},
+            },
+        )["id"]
+        if customer is not None:
+            self.till.post(f"/v1/payment_methods/{method}/attach", {"customer": customer})
+        return method
+
+    def pay(self, buyer, amount, *, order=None, product=None, group=None, **params):
+        """Take a payment; its charge id, or None when the card was declined."""
+        customer, method = buyer
+        metadata = {"order_id": order, "product": product}
+        given = {
+            "amount": amount,
+            "currency": "usd",
+            "customer": customer,
+            "payment_method": method,
+            "confirm": True,
+            "metadata": {name: text for name, text in metadata.items() if text is not None},
+        }
+        intent = self.till.post("/v1/payment_intents", given | params)
+        return self.took(intent, group)
+
+    def took(self, intent, group=None):
+        """Note the charge of a payment intent that took (or holds) money."""
+        if intent["status"] not in ("succeeded", "requires_capture"):
+            return None
+        charge_id = intent["latest_charge"]
+        self.charges.append(charge_id)
+        if group is not None:
+            charge = self.world.book.get("charges", charge_id)
+            group.payments.append((charge["created"], charge_id))
+        return charge_id
+
+    def group(self, *, kind, certain=True):
+        """A new group of payments for one thing."""
+        self.groups.append(Group(certain=certain, kind=kind))
+        return self.groups[-1]
+
+    def price(self, currency="usd", amount=2000, interval="month"):
+        """A recurring price, made at its first use."""
+        key = currency, amount, interval
+        if key not in self._prices:
+            product = self.till.post("/v1/products", {"name": f"Plan {amount}"})["id"]
+            given = {
+                "product": product,
+                "currency": currency,
+                "unit_amount": amount,
+                "recurring": {"interval": interval},
+            }
+            self._prices[key] = self.till.post("/v1/prices", given)["id"]
+        return self._prices[key]
+
+    def subscribe(self, buyer, price, group=None):
+        """A subscription that is paid at once; its id."""
+        customer, method = buyer
+        made = self.till.post(
+            "/v1/subscriptions",
+            {
+                "customer": customer,
+                "items": [{"price": price}],
+                "default_payment_method": method,
+            },
+        )
+        self.paid_for(made["latest_invoice"], group)
+        return made
+
+    def paid_for(self, invoice_id, group=None):
+        """Note the newest payment of an invoice; its charge id."""
+        payments = self.till.get("/v1/invoice_payments", {"invoice": invoice_id})["data"]
+        intent_id = payments[0]["payment"]["payment_intent"]
+        return self.took(self.till.get(f"/v1/payment_intents/{intent_id}"), group)
+
+    def any_charge(self, rng):
+        """Some payment of any story; None while there is none."""
+        return rng.choice(self.charges) if self.charges else None
+
+    def touch(self, charge_id, how):
+        """Note that somebody did something to a payment, so that its end depends on when."""
+        self.touched[charge_id].add(how)
+
+    def touches(self, group):
+        """What was done to any payment of a group."""
+        return set().union(*(self.touched[charge_id] for charge_id in group.charge_ids))
+
+
+def begin(story):
+    """Make a story's `begin` of its generator function."""
+
+    def play(world, rng):
+        world.shop.play(story(world.shop, rng), rng.randint(0, world.busy_ms))
+
+    return play
+
+
+def soon(rng: random.Random):
+    """Seconds until a story goes on: mostly at once, sometimes minutes later."""
+    return rng.choice(
+        (0, 0, rng.uniform(0, 2), rng.uniform(0, 2), rng.uniform(0, 30), rng.uniform(0, 300))
+    )

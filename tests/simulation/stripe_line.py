@@ -1,0 +1,205 @@
+"""The line to Stripe: every call of the processes passes here, is written down, and meets the faults.
+
+Two gateways use it. `StripeGateway` over the SDK is what production runs; a seed in eight uses it.
+`DirectGateway` leaves the SDK out, which costs more than Stripe's whole stand-in; a contract test holds
+it equal to the other (test_direct_gateway.py).
+"""
+
+import json
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+import stripe
+
+from ops.sandbox import faults
+from ops.sandbox.shop_till import form_pairs
+from runtime.limits import STRIPE_READ_SECONDS_MAX
+from workers.gateway_errors import Rejected, Throttled, Unknown
+
+_PAGE = 100
+_STALLED_MS = STRIPE_READ_SECONDS_MAX * 1000
+_PATHS = {
+    "charge": "charges",
+    "customer": "customers",
+    "dispute": "disputes",
+    "invoice": "invoices",
+    "invoice_payment": "invoice_payments",
+    "payment_intent": "payment_intents",
+    "radar.early_fraud_warning": "radar/early_fraud_warnings",
+    "refund": "refunds",
+    "review": "reviews",
+    "subscription": "subscriptions",
+    "subscription_schedule": "subscription_schedules",
+}
+_HEADERS = {"Authorization": "Bearer sk_test_sandbox"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeCall:
+    """One request as Stripe's door saw it; `status` 0 when the caller got no answer."""
+
+    at_ms: int
+    process: str
+    method: str
+    path: str
+    key: str | None
+    params: dict[str, str]
+    status: int
+    error: str | None
+
+
+class NoAnswer(Exception):
+    """The caller will never know what became of its request."""
+
+
+class StripeLine:
+    """Carries requests to the sandbox of one world."""
+
+    def __init__(self, world):
+        self._world = world
+        self.log = []
+        self.cut = False
+
+    def request(self, method, path, pairs, headers):
+        """The answer; NoAnswer when none comes."""
+        world = self._world
+        world.boundary("stripe.send")
+        if self.cut:
+            world.struck("stripe unreachable")
+            raise NoAnswer
+        at_ms = world.scheduler.now_ms
+        status, body = 0, b""
+        try:
+            answer = self._ask(method, path, pairs, headers)
+            status, body = answer.status, answer.body
+        finally:
+            self._note(at_ms, method, path, pairs, headers, status, body)
+            world.courier.collect()
+        world.boundary("stripe.answered")
+        return answer
+
+    def _ask(self, method, path, pairs, headers):
+        world = self._world
+        try:
+            return world.sandbox.request(method, path, pairs, headers)
+        except faults.StalledAnswer as stalled:
+            self._wait(stalled.seconds)
+            return stalled.answer
+        except faults.NoAnswer as silence:
+            self._wait(max(silence.seconds, STRIPE_READ_SECONDS_MAX))
+            raise NoAnswer from None
+        except faults.ConnectionBroken:
+            raise NoAnswer from None
+
+    def _wait(self, seconds):
+        self._world.courier.collect()
+        self._world.scheduler.pause(min(round(seconds * 1000), _STALLED_MS))
+        if seconds >= STRIPE_READ_SECONDS_MAX:
+            raise NoAnswer
+
+    def _note(self, at_ms, method, path, pairs, headers, status, body):
+        fault = self._world.sandbox._log[-1]["fault"]
+        if fault is not None:
+            self._world.struck(f"stripe {fault}")
+        error = None
+        if status >= 400:
+            shown = orjson.loads(body)["error"]
+            error = shown.get("code") or shown.get("type")
+        self.log.append(
+            StripeCall(
+                at_ms=at_ms,
+                process=self._world.who(),
+                method=method,
+                path=path,
+                key=headers.get("Idempotency-Key"),
+                params=dict(pairs),
+                status=status,
+                error=error,
+            )
+        )
+        self._world.trace(f"stripe {method} {path} {status or 'lost'} {error or fault or ''}")
+
+
+class SdkClient(stripe.HTTPClient):
+    """What `stripe.RequestsClient` is over HTTP."""
+
+    name = "simulated"
+
+    def __init__(self, line):
+        super().__init__()
+        self._line = line
+
+    def request(self, method, url, headers, post_data=None, *, _usage=None):
+        """The body, status and headers of the answer; APIConnectionError when none comes."""
+        target = urlsplit(url)
+        text = (post_data or "") if method == "post" else target.query
+        pairs = parse_qsl(text, keep_blank_values=True)
+        try:
+            answer = self._line.request(method.upper(), target.path, pairs, headers or {})
+        except NoAnswer:
+            raise stripe.APIConnectionError("no answer", should_retry=True) from None
+        return answer.body.decode(), answer.status, answer.headers
+
+    def close(self):
+        """Nothing is open."""
+
+
+class DirectGateway:
+    """`workers.gateway.Gateway` without the SDK: the same requests, the same three errors."""
+
+    def __init__(self, line):
+        self._line = line
+
+    def charge(self, charge_id):
+        """One charge as Stripe sees it now."""
+        return self.stripe_object("charge", charge_id)
+
+    def refunds_of(self, charge_id):
+        """Every refund of one charge, whoever made it."""
+        return self._list("refunds", {"charge": charge_id, "limit": _PAGE})
+
+    def disputes_of(self, charge_id):
+        """Every dispute of one charge."""
+        return self._list("disputes", {"charge": charge_id, "limit": _PAGE})
+
+    def invoice_payments_of(self, payment_intent_id):
+        """The invoice payments that a PaymentIntent made, their invoices expanded."""
+        payment = {"type": "payment_intent", "payment_intent": payment_intent_id}
+        query = {"payment": payment, "expand": ["data.invoice"], "limit": _PAGE}
+        return self._list("invoice_payments", query)
+
+    def stripe_object(self, object_type, object_id):
+        """One object of a type named as in its `object` field."""
+        return self._call("GET", f"/v1/{_PATHS[object_type]}/{object_id}", {}, _HEADERS)
+
+    def create_refund(self, params, idempotency_key):
+        """Create the refund of these exact parameters (a JSON text) under this key."""
+        headers = _HEADERS | {"Idempotency-Key": idempotency_key}
+        return self._call("POST", "/v1/refunds", json.loads(params), headers)
+
+    def _list(self, kind, query):
+        page = self._call("GET", f"/v1/{kind}", query, _HEADERS)
+        if page["has_more"]:
+            raise Unknown("more_than_one_page")
+        return page["data"]
+
+    def _call(self, method, path, params, headers):
+        try:
+            answer = self._line.request(method, path, list(form_pairs(params)), headers)
+        except NoAnswer:
+            raise Unknown("APIConnectionError") from None
+        try:
+            body = orjson.loads(answer.body)
+        except ValueError:
+            raise Unknown("unreadable_answer") from None
+        if answer.status < 400:
+            return body
+        raise _error(answer.status, body["error"])
+
+
+def _error(status, error):
+    code = error.get("code") or error.get("type")
+    if status in (401, 403, 429):
+        return Throttled(code)
+    return Rejected(code) if status in (400, 402, 404) else Unknown(code)

@@ -1,0 +1,86 @@
+"""What one seed is like: which faults strike, which stories are told, how unruly the deliveries are.
+
+Every seed draws its own subset, because a world in which everything always happens never sees what only
+happens alone (swarm testing). One in ten has no fault at all, one in five a single one.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+from tests.simulation.faults import FAULTS
+from tests.simulation.stories import STORIES
+
+DURATIONS_MS = (120_000, 600_000, 3_600_000, 26 * 3_600_000, 73 * 3_600_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """Shares of all events, and how far the deliveries go."""
+
+    repeated: float
+    repeats_max: int
+    delayed: float
+    delay_ms_max: int
+    forged: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swarm:
+    """The options of one seed. `without` names faults and stories that are left out, to shrink a failure."""
+
+    seed: int
+    faults: tuple[str, ...]
+    stories: tuple[str, ...]
+    habits: Habits
+    duration_ms: int
+    workers: int
+    effects: int
+    sweepers: int
+    webs: int
+    through_sdk: bool  # and through the store's own pool
+    linger_seconds: float
+    latency_ms_max: int
+    starts_observing: bool
+    replays_all: bool
+    without: frozenset[str] = field(default=frozenset())
+
+
+def draw(seed, without=frozenset()):
+    """The options of a seed; the same seed always draws the same."""
+    rng = random.Random(f"swarm:{seed}")
+    faults = _faults(rng)
+    count = rng.choice((1, 1, 1, 2, 2, 3))
+    stories = tuple(rng.choices(list(STORIES), [one.weight for one in STORIES.values()], k=count))
+    return Swarm(
+        seed=seed,
+        faults=tuple(name for name in faults if name not in without),
+        stories=tuple(name for name in stories if name not in without),
+        habits=Habits(
+            repeated=rng.choice((0.0, 0.2, 0.2, 0.6)),
+            repeats_max=rng.choices((1, 2, 5, 49), (6, 6, 3, 1))[0],
+            delayed=rng.choice((0.0, 0.1, 0.5, 1.0)),
+            delay_ms_max=rng.choice((2_000, 60_000, 72 * 3_600_000)),
+            forged=rng.choice((0.0, 0.0, 0.1)),
+        ),
+        duration_ms=rng.choices(DURATIONS_MS, (3, 4, 3, 1, 1))[0],
+        workers=rng.choice((1, 1, 2, 3)),
+        effects=rng.choice((1, 2, 3)),
+        sweepers=rng.choice((1, 1, 1, 2)),
+        webs=rng.choice((1, 1, 2)),
+        through_sdk=rng.random() < 0.06,
+        linger_seconds=rng.choice((0.0, 0.0, 0.0, 0.03)),
+        latency_ms_max=rng.choice((3, 100, 1_000, 1_000)),
+        starts_observing=rng.random() < 0.06,
+        replays_all=rng.random() < 0.1,
+        without=frozenset(without),
+    )
+
+
+def _faults(rng):
+    drawn = rng.random()
+    if drawn < 0.1:
+        return []
+    names = sorted(FAULTS)
+    weights = [FAULTS[name].weight for name in names]
+    count = 1 if drawn < 0.3 else rng.choice((2, 3, 4, 6))
+    return sorted(set(rng.choices(names, weights, k=count)))

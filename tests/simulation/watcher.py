@@ -1,0 +1,166 @@
+"""What must hold at every instant, looked at after each commit, in SQL of its own over the raw connection.
+
+It keeps what it saw last and compares: which states follow which, what never changes, and that the money
+held on a charge stays within what the charge took. The moves are written down here a second time on purpose.
+"""
+
+_EVENT_MOVES = {
+    "new": {"claimed"},
+    "claimed": {"new", "decided", "ignored", "parked"},
+    "decided": {"new"},
+    "ignored": {"new"},
+    "parked": {"new"},
+}
+_SENT = {"submitted", "unknown", "pending", "succeeded", "failed", "rejected"}
+#: Moves of one commit: events of one group can take an intent through several states at once.
+_INTENT_MOVES = {
+    "observed": {"reserved", "withdrawn"},
+    "reserved": {"submitted", "withdrawn", "pending", "succeeded", "failed", "observed"},
+    "submitted": {"reserved", "unknown", "pending", "succeeded", "rejected", "failed"},
+    "unknown": {"submitted", "pending", "succeeded", "rejected", "failed"},
+    "pending": {"succeeded", "failed"},
+    "succeeded": {"failed"},
+    "rejected": {"pending", "succeeded", "failed"},
+    "withdrawn": {"reserved", "observed"},
+    "failed": set(),
+}
+_OVERDRAWN = """
+    SELECT i.charge_id FROM refund_intents i LEFT JOIN charges c USING (charge_id)
+    WHERE i.state IN ('reserved', 'submitted', 'unknown', 'pending', 'succeeded')
+    GROUP BY i.charge_id HAVING sum(i.amount_minor) > coalesce(max(c.captured_minor), 0)
+"""
+_OPEN = """
+    SELECT 'event' AS kind, id, not_before_ms AS due_ms, received_ms AS since_ms
+        FROM events e WHERE state = 'new'
+        AND NOT EXISTS (SELECT 1 FROM events o WHERE o.lane = e.lane AND o.state = 'claimed')
+    UNION ALL SELECT 'claimed event', id, lease_until_ms, 0 FROM events WHERE state = 'claimed'
+    UNION ALL SELECT 'intent', id, max(next_attempt_ms, coalesce(lease_until_ms, 0)), 0
+        FROM refund_intents
+        WHERE state IN ('reserved', 'submitted', 'unknown') AND next_attempt_ms NOT NULL
+    UNION ALL SELECT 'look-up', id, next_attempt_ms, 0 FROM look_ups WHERE state = 'wanted'
+    UNION ALL SELECT 'unsealed decision', id, 0, made_ms FROM decisions
+        WHERE id NOT IN (SELECT decision_id FROM seals)
+"""
+_NEXT_DUE = f"SELECT min(due_ms) FROM ({_OPEN})"  # noqa: S608 - our own text
+_LONGEST_DUE = f"SELECT min(max(due_ms, since_ms)) FROM ({_OPEN})"  # noqa: S608 - our own text
+_INTENTS = """
+    SELECT id, state, attempts, charge_id, amount_minor, currency, idempotency_key, params, fence
+    FROM refund_intents
+"""
+
+
+class Watcher:
+    """Sees every commit of one world."""
+
+    def __init__(self, world):
+        self.world = world
+        self._raw = world.store.raw
+        self._events = {}
+        self._intents = {}
+        self._replays = 0
+        self._brake = None
+        self._brake_acts = 0
+
+    def look(self):
+        """Compare the ledger as it stands with how it stood after the last commit."""
+        self._look_at_events()
+        self._look_at_intents()
+        self._look_at_the_brake()
+
+    def next_due_ms(self):
+        """When the next row is due, as the rows say; None when none is open."""
+        return self._raw.execute(_NEXT_DUE).fetchone()[0]
+
+    def due_since_ms(self):
+        """Since when the row that waits longest has been due; it may lie ahead. None when none is open."""
+        return self._raw.execute(_LONGEST_DUE).fetchone()[0]
+
+    def due(self):
+        """The rows that are open, in words, soonest due first."""
+        query = f"SELECT kind, id, due_ms FROM ({_OPEN}) ORDER BY 3 LIMIT 4"  # noqa: S608 - our own text
+        now_ms = self.world.scheduler.now_ms
+        rows = self._raw.execute(query).fetchall()
+        return ", ".join(
+            f"{kind} {row_id} {(now_ms - due) / 1000:.0f} s" for kind, row_id, due in rows
+        )
+
+    def _look_at_events(self):
+        query = "SELECT id, state, fence, sha256, attempts FROM events"
+        seen = {row[0]: row[1:] for row in self._raw.execute(query)}
+        if seen == self._events:
+            return
+        back = 0
+        for row_id, (state, fence, sha256, _) in seen.items():
+            before = self._events.get(row_id)
+            if before is None:
+                if state == "claimed":
+                    self._breach("I2", f"event row {row_id} was claimed before it was committed")
+                continue
+            if before[0] != state and state not in _EVENT_MOVES[before[0]]:
+                self._breach("I2", f"event row {row_id} went from {before[0]} to {state}")
+            back += state == "new" and before[0] in ("decided", "ignored", "parked")
+            if sha256 != before[2] or fence < before[1]:
+                self._breach("I1", f"event row {row_id} changed its bytes or its fence fell")
+        if len(seen) < len(self._events):
+            self._breach("I1", "an event row is gone")
+        if back:
+            replays = self._raw.execute(
+                "SELECT count(*) FROM audit WHERE action = 'event.replay'"
+            ).fetchone()[0]
+            if replays - self._replays != back:
+                self._breach(
+                    "I16", f"{back} events were put back, {replays - self._replays} audited"
+                )
+            self._replays = replays
+        self._events = seen
+
+    def _look_at_intents(self):
+        seen = {row[0]: row[1:] for row in self._raw.execute(_INTENTS)}
+        if seen == self._intents:
+            return
+        for intent_id, now in seen.items():
+            before = self._intents.get(intent_id)
+            if before is not None:
+                self._compare(intent_id, before, now)
+            elif now[0] not in ("observed", "reserved", "withdrawn"):
+                self._breach("I6", f"intent {intent_id} began as {now[0]}")
+            if now[1] > (before[1] if before else 0):
+                self._submitted(intent_id)
+        if len(seen) < len(self._intents):
+            self._breach("I6", "an intent is gone")
+        self._intents = seen
+        overdrawn = self._raw.execute(_OVERDRAWN).fetchall()
+        if overdrawn:
+            self._breach("I4", f"more than captured is held on {overdrawn}")
+
+    def _look_at_the_brake(self):
+        seen = self._raw.execute("SELECT stopped, changed_ms FROM brakes").fetchone()
+        if seen == self._brake:
+            return
+        self._brake = seen
+        self._brake_acts += 1
+        audited = self._raw.execute(
+            "SELECT count(*) FROM audit WHERE action LIKE 'brake.%' AND actor <> '' AND detail <> ''"
+        ).fetchone()[0]
+        if audited != self._brake_acts:
+            self._breach("I16", f"the brake moved {self._brake_acts} times, {audited} are audited")
+
+    def _compare(self, intent_id, before, now):
+        if before[0] != now[0] and now[0] not in _INTENT_MOVES[before[0]]:
+            self._breach("I3", f"intent {intent_id} went from {before[0]} to {now[0]}")
+        if before[2] != now[2] or before[5] != now[5]:
+            self._breach("I9", f"intent {intent_id} changed its charge or its key")
+        if before[1] > 0 and before[0] in _SENT and before[2:7] != now[2:7]:
+            self._breach("I9", f"intent {intent_id} changed after it was sent")
+        if not before[1] <= now[1] <= before[1] + 1 or now[7] < before[7]:
+            self._breach("I13", f"attempts or fence of {intent_id} jumped")
+
+    def _submitted(self, intent_id):
+        stopped = self._raw.execute("SELECT stopped FROM brakes").fetchone()
+        if stopped is not None and stopped[0]:
+            self._breach("brakes", f"{intent_id} was submitted while all money was stopped")
+        if self.world.settings is self.world.machine.settings["observe"]:
+            self._breach("brakes", f"{intent_id} was submitted in observe mode")
+
+    def _breach(self, invariant, sentence):
+        self.world.violation(invariant, sentence)

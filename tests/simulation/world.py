@@ -1,0 +1,274 @@
+"""One world: a seed becomes processes, a Stripe, stories and faults; then all is healed and judged.
+
+Safety phase: the stories happen while the faults strike. Liveness phase: every fault is over, and within
+bounded time nothing may be under way any more. After it the checkers look at what became of everything.
+"""
+
+import hashlib
+import random
+from collections import Counter
+
+from rq.timeouts import JobTimeoutException
+
+from ops.sandbox.book import Book
+from ops.sandbox.faults import Faults
+from ops.sandbox.stripe_stand_in import SandboxStripe
+from runtime.queues import EFFECTS, EVENTS
+from tests.simulation.bells import SimulatedRedis
+from tests.simulation.clocks import TrueClock
+from tests.simulation.courier import Courier
+from tests.simulation.database import Database
+from tests.simulation.faults import FAULTS
+from tests.simulation.operators import Operators
+from tests.simulation.processes import Effects, Sweeper, Web, Worker, gateway_of
+from tests.simulation.scheduler import Killed, Scheduler
+from tests.simulation.shop import Shop
+from tests.simulation.stories import STORIES
+from tests.simulation.stripe_line import StripeLine
+from tests.simulation.watcher import Watcher
+
+#: 2026-03-28T23:50:00Z: the hour at which Europe's clocks change lies ahead, as does midnight.
+BEGUN_MS = 1_774_741_800_000
+#: What may stay due and untouched once all is well (reliability.md I2).
+STRANDED_MS = 60_000
+#: The longest pause of any retry schedule is an hour and a fifth; a chain of them ends well within this.
+QUIET_MS_MAX = 40 * 3_600_000
+_SLICE_MS = 2_000
+
+
+class World:
+    """Everything of one seed. `violations` are (invariant, sentence); empty is what it is about."""
+
+    def __init__(self, swarm, machine, *, keep_trace=False):
+        self.swarm = swarm
+        self.machine = machine
+        self.violations = []
+        self.strikes = []
+        self.points = Counter()
+        self.healed = self.over = False
+        self.kill_rate = self.freeze_rate = self.dequeue_loss = 0.0
+        self.freeze_ms = ()
+        self.commits_of_others = 0
+        self.stripe_faults = []
+        self.lines = [] if keep_trace else None
+        self._digest = hashlib.sha256()
+        self._streams = {}
+        self.latency = self.stream("latency")
+        self.scheduler = Scheduler(self.stream("scheduler"), BEGUN_MS)
+        self.busy_ms = min(swarm.duration_ms, 900_000)
+        self.clock = TrueClock(self.scheduler)
+        self.database = Database()
+        self.redis = SimulatedRedis(self.scheduler, self._pushed)
+        self.store = machine.store
+        self.terms = machine.terms
+        self.settings = machine.settings["observe" if swarm.starts_observing else "enforce"]
+        machine.begin_world(self)
+        self.book = machine.book
+        self.sandbox = SandboxStripe(self.book, self.clock, self.stream("stripe"), check_key=False)
+        self.no_faults = Faults(self.stream("none"))
+        self.line = StripeLine(self)
+        self._gateway = gateway_of(self)
+        self.watcher = Watcher(self)
+        self.courier = Courier(self)
+        self.shop = Shop(self)
+        self.operators = Operators(self)
+        self.webs = [Web(self, f"web{number}") for number in range(swarm.webs)]
+        self.workers = [Worker(self, f"worker{number}") for number in range(swarm.workers)]
+        self.effects = [Effects(self, f"effects{number}") for number in range(swarm.effects)]
+        self.sweepers = [Sweeper(self, f"sweeper{number}") for number in range(swarm.sweepers)]
+        self._listening = {EVENTS: self.workers, EFFECTS: self.effects}
+        self.processes = [*self.webs, *self.workers, *self.effects, *self.sweepers]
+
+    # --- what a seed is ---
+
+    def run(self):
+        """Live through both phases; the checkers come after."""
+        for name in self.swarm.faults:
+            FAULTS[name].begin(self, self.stream(f"fault:{name}"))
+        if self.stripe_faults:
+            self.sandbox.faults.replace(self.stripe_faults)
+        for number, name in enumerate(self.swarm.stories):
+            STORIES[name].begin(self, self.stream(f"story:{number}:{name}"))
+        self.scheduler.run_until(BEGUN_MS + self.swarm.duration_ms)
+        self.heal()
+        self._come_to_rest()
+        self.operators.put_right()
+        self._come_to_rest()
+        self.over = True
+
+    def heal(self):
+        """End every fault at this moment."""
+        self.trace("healed")
+        self.healed = True
+        self.kill_rate = self.freeze_rate = self.dequeue_loss = 0.0
+        self.database.reset()
+        self.redis.away = self.redis.full = False
+        self.redis.loss = self.redis.doubling = 0.0
+        self.line.cut = False
+        self.courier.first_lost = self.courier.answers_lost = 0.0
+        self.sandbox.faults.replace([])
+        self.settings = self.machine.settings["enforce"]
+        if self.swarm.starts_observing:
+            for process in (*self.workers, *self.effects):
+                process.kill()
+        for process in self.processes:
+            process.clock.skew_ms = 0
+            if process.task.frozen_until_ms > self.scheduler.now_ms:
+                process.task.frozen_until_ms = 0
+                self.scheduler.wake(process.task, 0)
+        self.wake_workers()
+        for sweeper in self.sweepers:
+            if sweeper.task.alive:
+                self.scheduler.wake(sweeper.task, 1_000)
+        self.operators.release_the_brake()
+        self.courier.hurry()
+
+    def end(self):
+        """Let go of every task."""
+        self.over = True
+        self.scheduler.end()
+
+    def _come_to_rest(self):
+        begun_ms = self.scheduler.now_ms
+        limit_ms = begun_ms + QUIET_MS_MAX
+        while not self.is_quiet():
+            due_ms = self.watcher.due_since_ms()
+            now_ms = self.scheduler.now_ms
+            if due_ms is not None and max(due_ms, begun_ms) < now_ms - STRANDED_MS:
+                self.violation("I2", f"a row was due for more than a minute: {self.watcher.due()}")
+                return
+            if now_ms > limit_ms:
+                self.violation("I2", f"never comes to rest: {self.under_way()}")
+                return
+            next_ms = self.scheduler.next_ms()
+            self.scheduler.run_until(max(now_ms + _SLICE_MS, min(next_ms or 0, limit_ms)))
+
+    def is_quiet(self):
+        """Whether nothing is under way."""
+        return self.under_way() is None
+
+    def under_way(self):
+        """What still goes on, in words: a row, a job, a delivery, a chore of Stripe's, a story."""
+        if self.courier.waiting:
+            return f"{self.courier.waiting} deliveries"
+        if self.watcher.next_due_ms() is not None:
+            return self.watcher.due()
+        if self.shop.stories_open or any(self.redis.queues.values()):
+            return f"{self.shop.stories_open} stories, jobs {self.redis.queues}"
+        busy = [one.name for one in (*self.webs, *self.workers, *self.effects) if one.busy]
+        if busy:
+            return f"busy: {busy}"
+        chores = self.book._db.execute("SELECT count(*) FROM chores").fetchone()[0]
+        return f"{chores} chores" if chores else None
+
+    # --- what tasks call ---
+
+    def reach(self, name):
+        """A named boundary between two steps (`workers.crash_points`)."""
+        self.boundary(name)
+
+    def boundary(self, name):
+        """Between two steps: others may run, and the process may be frozen, killed or timed out."""
+        task = self.scheduler.current
+        if task is None:
+            return
+        if self.store.in_transaction:
+            self.dies_inside(name)
+            return
+        process = task.process
+        self.points[name] += 1
+        self.trace(f"{process.name} {name}")
+        self.dies_inside(name)
+        if self.freeze_rate and self.chance("freezes", self.freeze_rate):
+            self.struck("process frozen")
+            self.scheduler.freeze(task, self.stream("freezes").choice(self.freeze_ms))
+        self.scheduler.pause(self.latency.randrange(0, 4))
+        if process.deadline is not None and self.clock.monotonic() > process.deadline:
+            process.deadline = None
+            self.struck("job timed out")
+            raise JobTimeoutException("Task exceeded maximum timeout value")
+
+    def dies_inside(self, name):
+        """Kill the process that runs here, if the fault says so."""
+        task = self.scheduler.current
+        if self.kill_rate and task is not None and self.chance("kills", self.kill_rate):
+            self.struck("process killed")
+            self.trace(f"{task.process.name} dies at {name}")
+            task.process.died()
+            raise Killed
+
+    def committed(self):
+        """A transaction was committed: what must hold at every instant is looked at, sweepers look anew."""
+        self.watcher.look()
+        task = self.scheduler.current
+        self.commits_of_others += task is None or task.process not in self.sweepers
+        for sweeper in self.sweepers:
+            sweeper.poke()
+
+    # --- parts ---
+
+    def stream(self, name):
+        """A source of chance of its own, so that one more draw here changes nothing there."""
+        if name not in self._streams:
+            self._streams[name] = random.Random(f"{self.swarm.seed}:{name}")
+        return self._streams[name]
+
+    def chance(self, stream, rate):
+        """Whether something that has this probability happens now."""
+        return rate > 0 and self.stream(stream).random() < rate
+
+    def gateway(self):
+        """What a process calls Stripe with."""
+        return self._gateway
+
+    def who(self):
+        """The process that runs now; "shop" outside of all."""
+        task = self.scheduler.current
+        return "shop" if task is None else task.name
+
+    def some_web(self, rng):
+        """A web process that listens, or None."""
+        alive = [web for web in self.webs if web.task.alive]
+        return rng.choice(alive) if alive else None
+
+    def wake_workers(self):
+        """There may be jobs again."""
+        for process in (*self.workers, *self.effects):
+            process.wake()
+
+    def _pushed(self, queue_name):
+        """A job has come: one of those that wait for it takes it."""
+        waiting = [one for one in self._listening[queue_name] if one.idle and one.task.alive]
+        if waiting:
+            self.latency.choice(waiting).wake(self.latency.randint(1, self.swarm.latency_ms_max))
+
+    def next_due_ms(self):
+        """When the next row is due, as the rows say; None when none is open."""
+        return self.watcher.next_due_ms()
+
+    def struck(self, name):
+        """A fault bites now."""
+        self.strikes.append((self.scheduler.now_ms, name))
+
+    def violation(self, invariant, sentence):
+        """Something that must hold does not."""
+        self.trace(f"VIOLATION {invariant} {sentence}")
+        self.violations.append((invariant, sentence))
+
+    def trace(self, line):
+        """One more line of what happened: into the digest, and into the list if it is kept."""
+        text = f"{self.scheduler.now_ms - BEGUN_MS:>12} {line}\n"
+        self._digest.update(text.encode())
+        if self.lines is not None:
+            self.lines.append(text)
+
+    @property
+    def digest(self):
+        """The sha256 of the whole trace."""
+        return self._digest.hexdigest()
+
+
+def new_book():
+    """Stripe's book in memory and the bytes of an empty one."""
+    book = Book()
+    return book, book._db.serialize()
