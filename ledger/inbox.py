@@ -25,9 +25,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.events import ClaimedEvent, NewEvent, Receipt
+from ledger.rows import AnyRow
 from ledger.states import EventState
 from ledger.tables import events
-from runtime.limits import LEASE_MS, POISON_KILLS_MAX
+from runtime.limits import LEASE_MS, POISON_KILLS_MAX, TRIES_TOGETHER_MAX, WARY_ROWS_MAX
 from runtime.probes import probe
 
 #: One claim at a time on PostgreSQL: it is short, and only so can no two workers take one lane.
@@ -64,15 +65,13 @@ def store_events(
 def claim_events(connection: Connection, now_ms: int, count_max: int) -> list[ClaimedEvent]:
     """Lease up to `count_max` waiting events, oldest first, whose lane nobody else is working on.
 
-    An event whose worker died before is leased alone: if it kills again, its neighbours are spared.
+    An event that fails or kills takes its neighbours along, so one that did is leased with few others,
+    and alone once it did so again: then only the culprit goes on failing, to its end.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(_CLAIM_LOCK)
     waiting = connection.execute(_WAITING, {"now": now_ms, "most": count_max}).all()
-    wary = [row.id for row in waiting if row.kills > 0]
-    if wary:
-        probe("inbox.poison_alone")
-    chosen = wary[:1] if wary else [row.id for row in waiting]
+    chosen = _fit_together(waiting)
     if not chosen:
         return []
     connection.execute(_CLAIM, {"ids": chosen, "until": now_ms + LEASE_MS})
@@ -94,6 +93,19 @@ def claim_events(connection: Connection, now_ms: int, count_max: int) -> list[Cl
         )
         for row in rows
     ]
+
+
+def _fit_together(waiting: Sequence[AnyRow]) -> list[int]:
+    """The ids to lease at once: one event that is to be alone, else the wary ones, else all."""
+    alone = [row.id for row in waiting if row.kills > 1 or row.attempts >= TRIES_TOGETHER_MAX]
+    if alone:
+        probe("inbox.alone")
+        return alone[:1]
+    wary = [row.id for row in waiting if row.kills]
+    if wary:
+        probe("inbox.wary")
+        return wary[:WARY_ROWS_MAX]
+    return [row.id for row in waiting]
 
 
 def settle_events(
@@ -204,7 +216,7 @@ _LANE_BUSY = exists().where(
     and_(_OTHER.c.lane == events.c.lane, _OTHER.c.state == text("'claimed'"))
 )
 _WAITING = (
-    select(events.c.id, events.c.kills)
+    select(events.c.id, events.c.kills, events.c.attempts)
     .where(events.c.state == text("'new'"), events.c.not_before_ms <= _NOW, ~_LANE_BUSY)
     .order_by(events.c.id)
     .limit(bindparam("most", type_=Integer))

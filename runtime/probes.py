@@ -12,11 +12,13 @@ from typing import Final
 
 PROBES: Final[Mapping[str, str]] = {
     "inbox.known": "a delivery was repeated, and its row is there already",
-    "inbox.poison_alone": "an event whose worker died before is leased without its neighbours",
+    "inbox.wary": "events whose worker died once are leased in small groups",
+    "inbox.alone": "an event that failed or killed more than once is leased without its neighbours",
     "inbox.lease_lost": "a worker comes back to events that a successor has taken over",
     "drain.one_by_one": "an event of a group failed, and the group is worked again with savepoints",
     "drain.group_put_off": "the database failed under a group of events, which is tried again later",
     "drain.left_to_the_sweeper": "it failed for giving the group back as well: the leases run out",
+    "drain.parked_at_last": "an event under which the database failed as often as anything may is parked",
     "judge.withdrawn": "an intent of which nothing left was taken back by a new judgement",
     "judge.taken_up_again": "an intent that was withdrawn or observed is approved once more",
     "judge.beyond": "a payment is judged again whose refund is at Stripe, or may be",

@@ -176,10 +176,17 @@ def _fail(
 
 
 def _release(context: WorkerContext, claimed: Sequence[ClaimedEvent], note: str) -> None:
+    """Have a group tried again; what was tried as often as anything is, and alone by then, is parked."""
     try:
         with context.store.write() as connection:
             for event in claimed:
-                release_event(connection, event, _later(context, event), note)
+                if exhausted(event.attempts):
+                    probe("drain.parked_at_last")
+                    told = f"failed {event.attempts} times: {note}"
+                    parked = [(event, EventState.PARKED, told)]
+                    settle_events(connection, parked, context.clock.now_ms())
+                else:
+                    release_event(connection, event, _later(context, event), note)
     except DBAPIError:
         probe("drain.left_to_the_sweeper")
         # The database is away altogether; the leases run out and the sweeper takes the rows back.

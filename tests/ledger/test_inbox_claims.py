@@ -17,7 +17,7 @@ from ledger.inbox import (
 )
 from ledger.states import EventState
 from ledger.tables import events
-from runtime.limits import LEASE_MS, POISON_KILLS_MAX
+from runtime.limits import LEASE_MS, POISON_KILLS_MAX, TRIES_TOGETHER_MAX, WARY_ROWS_MAX
 from tests.fakes.at_once import at_once
 from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import new_event
@@ -253,16 +253,43 @@ def test_poison(store):
     assert [] == claim(store, LEASE_ENDS_MS)
 
 
-def test_wary(store):
-    """An event whose worker died is claimed alone, so that its neighbours are spared if it kills again."""
-    put_events(store, "a", "b", "c", "d")
+def mark(store, kills=0, attempts=0, **which):
+    """Give the named events a past."""
     with store.write() as connection:
-        suspects = events.c.event_id.in_(["evt_0002", "evt_0003"])
-        connection.execute(update(events).where(suspects).values(kills=1))
+        named = events.c.event_id.in_(which["ids"])
+        connection.execute(update(events).where(named).values(kills=kills, attempts=attempts))
+
+
+def test_wary(store):
+    """Events whose worker died are claimed a few at a time, before and apart from all others."""
+    put_events(store, *"abcdefghij")
+    mark(store, kills=1, ids=[f"evt_{number:04}" for number in range(2, 11)])
+
+    sizes = [ids(claim(store)) for _ in range(3)]
+
+    assert [WARY_ROWS_MAX, 2] == [len(one) for one in sizes[:2]]
+    assert ["evt_0001"] == sizes[2]
+
+
+def test_alone(store):
+    """One that killed twice is claimed alone, so that its neighbours are spared if it kills again."""
+    put_events(store, "a", "b", "c", "d")
+    mark(store, kills=2, ids=["evt_0002", "evt_0003"])
 
     assert [["evt_0002"], ["evt_0003"], ["evt_0001", "evt_0004"]] == [
         ids(claim(store)) for _ in range(3)
     ]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "together"), [(TRIES_TOGETHER_MAX - 1, 3), (TRIES_TOGETHER_MAX, 1)]
+)
+def test_often_tried(store, attempts, together):
+    """What was tried often is claimed alone: whatever fails its group fails for it only from then on."""
+    put_events(store, "a", "b", "c")
+    mark(store, attempts=attempts, ids=["evt_0002"])
+
+    assert together == len(claim(store))
 
 
 def test_expired_in_portions(store):

@@ -46,6 +46,21 @@ def test_wakeups_share_one_job_until_it_clears_the_flag(redis):
     assert len(waiting(redis, queues.EVENTS)) == 2
 
 
+def test_row_whose_job_waits_gets_no_second_one(redis):
+    """Ringing again for a row adds nothing while its job waits, and a job once that one is gone."""
+    wakeups = queues.Wakeups(redis)
+
+    assert all(wakeups.wake_effect(queues.SEND_REFUND_JOB, "ri_1") for _ in range(3))
+    assert 1 == len(waiting(redis, queues.EFFECTS))
+    assert wakeups.wake_effect(queues.LOOK_UP_JOB, 1)
+    assert 2 == len(waiting(redis, queues.EFFECTS))
+    redis.lpop(f"rq:queue:{queues.EFFECTS}")
+    assert wakeups.wake_effect(queues.SEND_REFUND_JOB, "ri_1")
+
+    names = [job.func_name for job in waiting(redis, queues.EFFECTS)]
+    assert [queues.LOOK_UP_JOB, queues.SEND_REFUND_JOB] == names
+
+
 def test_lost_drain_job_silences_the_bell_for_seconds_only(redis):
     """The flag expires by itself, so a drain job that was lost is replaced within seconds."""
     queues.Wakeups(redis).wake_events()

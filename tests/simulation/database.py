@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from ledger.engine import Store
 from ledger.schema import migrate
+from tests.simulation.quick_connection import QuickConnection
 
 
 class Database:
@@ -39,7 +40,7 @@ class SimulatedStore(Store):
     """One store for all the seeds of one process: `begin_world` empties it for the next."""
 
     def __init__(self):
-        super().__init__("sqlite://")
+        super().__init__("sqlite://?cached_statements=1024")
         self.world = None
         self._deep = 0
         plain = Store("sqlite://")
@@ -47,8 +48,9 @@ class SimulatedStore(Store):
         with plain.read() as connection:
             self._image = connection.connection.driver_connection.serialize()
         plain.close()
-        self._kept = self.engine.connect()
-        self.raw = self._kept.connection.driver_connection
+        with super().read() as connection:
+            self.raw = connection.connection.driver_connection
+            self._quick = QuickConnection(connection, self._before_statement)
         event.listen(self.engine, "before_cursor_execute", self._before_statement)
 
     def begin_world(self, world):
@@ -85,23 +87,21 @@ class SimulatedStore(Store):
 
     @contextmanager
     def _plain_write(self):
-        # As `Store.write` on the one connection that an in-memory database has anyway; taking it from
-        # the pool anew for each transaction is a tenth of a seed's time.
-        if self.world.swarm.through_sdk:
+        if self.world.swarm.plain_store:
             with super().write() as connection:
                 yield connection
         else:
-            with self._kept.begin():
-                yield self._kept
+            with self._quick.begin("BEGIN IMMEDIATE") as connection:
+                yield connection
 
     @contextmanager
     def _plain_read(self):
-        if self.world.swarm.through_sdk:
+        if self.world.swarm.plain_store:
             with super().read() as connection:
                 yield connection
         else:
-            with self._kept.begin():
-                yield self._kept
+            with self._quick.begin() as connection:
+                yield connection
 
     @property
     def in_transaction(self):

@@ -122,7 +122,7 @@ class LedgerSays:
     """What the ledger holds about the outside world, for the model to agree with."""
 
     stored: list  # (event id, sha256)
-    intents: dict  # charge id -> (state, refund id, amount)
+    intents: dict  # charge id -> (state, refund id, amount, attempts)
     held_charges: set
 
 
@@ -201,7 +201,7 @@ class LedgerChecker:
 
     def _says(self):
         intents = self._raw.execute(
-            "SELECT charge_id, state, refund_id, amount_minor FROM refund_intents"
+            "SELECT charge_id, state, refund_id, amount_minor, attempts FROM refund_intents"
         ).fetchall()
         return LedgerSays(
             stored=self._raw.execute("SELECT event_id, sha256 FROM events").fetchall(),

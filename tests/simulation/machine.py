@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
@@ -64,9 +64,13 @@ class Machine:
         """The store's own connection, without the boundaries of the simulation."""
         return Store.read(self.store)
 
-    def run(self, seed, *, without=frozenset(), keep_trace=False, broken=False):
-        """Live through one seed and judge it. `broken` makes it fail, to prove that failures are told."""
-        world = World(draw(seed, without), self, keep_trace=keep_trace)
+    def run(self, seed, *, without=frozenset(), keep_trace=False, broken=False, **changes):
+        """Live through one seed and judge it. `broken` makes it fail, to prove that failures are told.
+
+        `changes` are options of its swarm that are set, not drawn.
+        """
+        swarm = replace(draw(seed, without), **changes)
+        world = World(swarm, self, keep_trace=keep_trace)
         try:
             world.run()
             if not world.violations:

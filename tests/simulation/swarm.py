@@ -37,7 +37,8 @@ class Swarm:
     effects: int
     sweepers: int
     webs: int
-    through_sdk: bool  # and through the store's own pool
+    through_sdk: bool
+    plain_store: bool  # the store as it is, not by the quick connection
     linger_seconds: float
     latency_ms_max: int
     starts_observing: bool
@@ -49,15 +50,16 @@ def draw(seed, without=frozenset()):
     """The options of a seed; the same seed always draws the same."""
     rng = random.Random(f"swarm:{seed}")
     faults = _faults(rng)
-    count = rng.choice((1, 1, 1, 2, 2, 3))
+    # Most worlds are small: many of them try more than a few large ones in the same time.
+    count = rng.choices((1, 2, 3), (14, 4, 2))[0]
     stories = tuple(rng.choices(list(STORIES), [one.weight for one in STORIES.values()], k=count))
     return Swarm(
         seed=seed,
         faults=tuple(name for name in faults if name not in without),
         stories=tuple(name for name in stories if name not in without),
         habits=Habits(
-            repeated=rng.choice((0.0, 0.2, 0.2, 0.6)),
-            repeats_max=rng.choices((1, 2, 5, 49), (6, 6, 3, 1))[0],
+            repeated=rng.choice((0.0, 0.2, 0.6, 0.9)),
+            repeats_max=rng.choices((1, 2, 5, 49), (6, 6, 6, 1))[0],
             delayed=rng.choice((0.0, 0.1, 0.5, 1.0)),
             delay_ms_max=rng.choice((2_000, 60_000, 72 * 3_600_000)),
             forged=rng.choice((0.0, 0.0, 0.1)),
@@ -67,8 +69,9 @@ def draw(seed, without=frozenset()):
         effects=rng.choice((1, 2, 3)),
         sweepers=rng.choice((1, 1, 1, 2)),
         webs=rng.choice((1, 1, 2)),
-        through_sdk=rng.random() < 0.06,
-        linger_seconds=rng.choice((0.0, 0.0, 0.0, 0.03)),
+        through_sdk=rng.random() < 0.05,
+        plain_store=rng.random() < 0.05,
+        linger_seconds=rng.choices((0.0, 0.03), (9, 1))[0],
         latency_ms_max=rng.choice((3, 100, 1_000, 1_000)),
         starts_observing=rng.random() < 0.06,
         replays_all=rng.random() < 0.1,

@@ -30,19 +30,19 @@ _OVERDRAWN = """
     GROUP BY i.charge_id HAVING sum(i.amount_minor) > coalesce(max(c.captured_minor), 0)
 """
 _OPEN = """
-    SELECT 'event' AS kind, id, not_before_ms AS due_ms, received_ms AS since_ms
+    SELECT 'event' AS kind, id, not_before_ms AS due_ms
         FROM events e WHERE state = 'new'
         AND NOT EXISTS (SELECT 1 FROM events o WHERE o.lane = e.lane AND o.state = 'claimed')
-    UNION ALL SELECT 'claimed event', id, lease_until_ms, 0 FROM events WHERE state = 'claimed'
-    UNION ALL SELECT 'intent', id, max(next_attempt_ms, coalesce(lease_until_ms, 0)), 0
+    UNION ALL SELECT 'claimed event', id, lease_until_ms FROM events WHERE state = 'claimed'
+    UNION ALL SELECT 'intent', id, max(next_attempt_ms, coalesce(lease_until_ms, 0))
         FROM refund_intents
         WHERE state IN ('reserved', 'submitted', 'unknown') AND next_attempt_ms NOT NULL
-    UNION ALL SELECT 'look-up', id, next_attempt_ms, 0 FROM look_ups WHERE state = 'wanted'
-    UNION ALL SELECT 'unsealed decision', id, 0, made_ms FROM decisions
+    UNION ALL SELECT 'look-up', id, next_attempt_ms FROM look_ups WHERE state = 'wanted'
+    UNION ALL SELECT 'unsealed decision', id, 0 FROM decisions
         WHERE id NOT IN (SELECT decision_id FROM seals)
 """
 _NEXT_DUE = f"SELECT min(due_ms) FROM ({_OPEN})"  # noqa: S608 - our own text
-_LONGEST_DUE = f"SELECT min(max(due_ms, since_ms)) FROM ({_OPEN})"  # noqa: S608 - our own text
+_DUE_NOW = f"SELECT kind, id FROM ({_OPEN}) WHERE due_ms <= ?"  # noqa: S608 - our own text
 _INTENTS = """
     SELECT id, state, attempts, charge_id, amount_minor, currency, idempotency_key, params, fence
     FROM refund_intents
@@ -59,6 +59,7 @@ class Watcher:
         self._intents = {}
         self._replays = 0
         self._brake = None
+        self._due_since = {}
         self._brake_acts = 0
 
     def look(self):
@@ -71,9 +72,12 @@ class Watcher:
         """When the next row is due, as the rows say; None when none is open."""
         return self._raw.execute(_NEXT_DUE).fetchone()[0]
 
-    def due_since_ms(self):
-        """Since when the row that waits longest has been due; it may lie ahead. None when none is open."""
-        return self._raw.execute(_LONGEST_DUE).fetchone()[0]
+    def stranded_ms(self):
+        """For how long the row that waits longest has been due without a break, as looked at so far."""
+        now_ms = self.world.scheduler.now_ms
+        rows = self._raw.execute(_DUE_NOW, (now_ms,))
+        self._due_since = {row: self._due_since.get(row, now_ms) for row in rows}
+        return now_ms - min(self._due_since.values(), default=now_ms)
 
     def due(self):
         """The rows that are open, in words, soonest due first."""

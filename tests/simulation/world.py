@@ -48,7 +48,7 @@ class World:
         self.healed = self.over = False
         self.kill_rate = self.freeze_rate = self.dequeue_loss = 0.0
         self.freeze_ms = ()
-        self.commits_of_others = 0
+        self.commits_of_others = self._changes = 0
         self.stripe_faults = []
         self.lines = [] if keep_trace else None
         self._digest = hashlib.sha256()
@@ -129,12 +129,10 @@ class World:
         self.scheduler.end()
 
     def _come_to_rest(self):
-        begun_ms = self.scheduler.now_ms
-        limit_ms = begun_ms + QUIET_MS_MAX
+        limit_ms = self.scheduler.now_ms + QUIET_MS_MAX
         while not self.is_quiet():
-            due_ms = self.watcher.due_since_ms()
             now_ms = self.scheduler.now_ms
-            if due_ms is not None and max(due_ms, begun_ms) < now_ms - STRANDED_MS:
+            if self.watcher.stranded_ms() > STRANDED_MS:
                 self.violation("I2", f"a row was due for more than a minute: {self.watcher.due()}")
                 return
             if now_ms > limit_ms:
@@ -198,7 +196,11 @@ class World:
             raise Killed
 
     def committed(self):
-        """A transaction was committed: what must hold at every instant is looked at, sweepers look anew."""
+        """A transaction was committed: if it changed a row, what must hold at every instant is looked at."""
+        changes = self.store.raw.total_changes
+        if changes == self._changes:
+            return
+        self._changes = changes
         self.watcher.look()
         task = self.scheduler.current
         self.commits_of_others += task is None or task.process not in self.sweepers

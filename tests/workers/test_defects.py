@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from ledger.look_ups import want_look_up
-from ledger.states import CaseState, IntentState, LookUpState
-from ledger.tables import cases, look_ups
+from ledger.states import CaseState, EventState, IntentState, LookUpState
+from ledger.tables import cases, events, look_ups
 from runtime.limits import EVENT_ATTEMPTS_MAX
 
 
@@ -27,6 +27,22 @@ class DefectiveGateway:
             raise KeyError("a field that we took for granted")
 
         return trip
+
+
+def test_event_that_breaks_its_transaction_every_time_is_bounded(sqlite_world):
+    """What the database fails under is tried alone before long, spares its neighbours, and ends parked."""
+    world = sqlite_world
+    # SQLite reports malformed JSON as an operational error, as it does a broken disk.
+    trap = "CREATE TRIGGER trap BEFORE INSERT ON customers BEGIN SELECT json('{'); END"
+    with world.store.write() as connection:
+        connection.exec_driver_sql(trap)
+    world.pay_twice()
+    live_through_two_days(world)
+
+    ends = {row.type: (row.state, row.attempts) for row in world.rows(events)}
+    assert (EventState.PARKED, EVENT_ATTEMPTS_MAX) == ends.pop("customer.created")
+    assert {EventState.DECIDED, EventState.IGNORED} >= {state for state, _ in ends.values()}
+    assert 1 == len(world.refunds())
 
 
 def test_a_defect_in_an_effect_is_bounded(sqlite_world):
