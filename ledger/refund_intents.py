@@ -56,6 +56,7 @@ class Intent:
     refund_id: str | None
     attempts: int
     fence: int
+    lease_until_ms: int | None
     next_attempt_ms: int | None
     first_sent_ms: int | None
 
@@ -261,6 +262,7 @@ def _intent(row: AnyRow) -> Intent:
         refund_id=row.refund_id,
         attempts=row.attempts,
         fence=row.fence,
+        lease_until_ms=row.lease_until_ms,
         next_attempt_ms=row.next_attempt_ms,
         first_sent_ms=row.first_sent_ms,
     )

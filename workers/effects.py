@@ -8,6 +8,7 @@ forgets keys after 24 and would then pay a second time.
 
 import logging
 
+from rq.timeouts import BaseTimeoutException
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -44,7 +45,7 @@ def send_refund(context: WorkerContext, intent_id: str) -> None:
     context.crash.reach(crash_points.EFFECT_LEASED)
     try:
         _next_step(context, intent)
-    except DBAPIError:
+    except (DBAPIError, BaseTimeoutException):
         raise  # the lease runs out, and what the row says then holds
     except Exception as error:  # noqa: BLE001 - a defect must not ring for ever
         _log.exception("an effect failed", extra={"intent_id": intent_id})
@@ -153,6 +154,11 @@ def _submit(context: WorkerContext, intent: Intent) -> Intent | None:
 
 
 def _call(context: WorkerContext, intent: Intent, *, sent_before: bool) -> None:
+    if context.clock.now_ms() > (intent.lease_until_ms or 0):
+        # Stalled since the commit: a successor may be at it, and may have judged otherwise. What the
+        # row says, that it may have left, is no less true for our not sending it.
+        probe("effect.lease_ran_out")
+        return
     try:
         rendered = context.gateway.create_refund(intent.params, intent.idempotency_key)
     except Throttled as error:
@@ -174,7 +180,6 @@ def _answered(context: WorkerContext, intent: Intent, rendered: Rendered) -> Non
     try:
         seen = refund_seen(rendered)
     except UnreadableRendering as unreadable:
-        probe("effect.unreadable_answer")
         _put_off(context, intent, IntentState.UNKNOWN, Trouble.UNKNOWN, str(unreadable))
         return
     if seen.belongs_to(intent):
@@ -195,7 +200,6 @@ def _rejected(context: WorkerContext, intent: Intent, error: Rejected) -> None:
         _put_off(context, intent, IntentState.UNKNOWN, Trouble.UNKNOWN, note)
         return
     if found is not None:
-        probe("effect.rejected_but_made")
         _settle(context, intent, found)
         return
     already = error.code == ALREADY_REFUNDED

@@ -7,6 +7,7 @@ question stays open and is asked again. The charges that the answer touches are 
 import logging
 from collections.abc import Sequence
 
+from rq.timeouts import BaseTimeoutException
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -42,7 +43,7 @@ def look_up(context: WorkerContext, row_id: int) -> None:
         _end(context, wanted, LookUpState.GIVEN_UP)  # Stripe does not know the object
     except (GatewayError, UnreadableRendering):
         _ask_later(context, wanted)
-    except DBAPIError:
+    except (DBAPIError, BaseTimeoutException):
         raise  # the question is due again by itself
     except Exception:  # noqa: BLE001 - a defect must not ring for ever
         _log.exception("a look-up failed", extra={"row_id": row_id})

@@ -91,9 +91,7 @@ def record_refund(connection: Connection, seen: RefundSeen, now_ms: int) -> str:
     if seen.state not in INTENT_MOVES[intent.state]:
         probe("outcome.no_news")
         return f"refund {intent.intent_id} stays {intent.state}: {seen.state} is no news"
-    if intent.state is IntentState.REJECTED:
-        probe("outcome.after_rejection")
-    elif seen.state is IntentState.FAILED:
+    if seen.state is IntentState.FAILED:
         probe("outcome.failed_later")
     settle_intent(connection, intent, seen, now_ms)
     return f"refund {intent.intent_id} is {seen.state}"

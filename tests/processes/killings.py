@@ -9,13 +9,13 @@ from tests.processes.machine import clock
 #: How often each kind is in the bag. A work horse dies with work in its hands, and its fork is cheap to
 #: replace; a fresh process costs more than a second of a core.
 BAG = {
-    "web": 2,
+    "web": 1,
     "worker": 1,
-    "worker's horse": 2,
+    "worker's horse": 4,
     "effects": 1,
-    "effects' horse": 3,
-    "sweeper": 2,
-    "valkey": 2,
+    "effects' horse": 4,
+    "sweeper": 1,
+    "valkey": 1,
     "postgresql backend": 1,
 }
 #: A horse of the effects lives for a tenth of a second at a time.

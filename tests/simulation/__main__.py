@@ -47,12 +47,12 @@ def main():
 
 def _one(seed, without):
     outcome = machine().run(seed, without=without, keep_trace=True)
-    print(draw(seed, without))
+    _say(str(draw(seed, without)))
     sys.stdout.writelines(outcome.lines)
-    print(f"trace sha256 {outcome.digest}")
+    _say(f"trace sha256 {outcome.digest}")
     for invariant, sentence in outcome.violations:
-        print(f"{invariant}: {sentence}")
-    print(f"violations: {len(outcome.violations)}")
+        _say(f"{invariant}: {sentence}")
+    _say(f"violations: {len(outcome.violations)}")
     return 1 if outcome.violations else 0
 
 
@@ -69,11 +69,9 @@ def _many(given):
         if now - told >= _PROGRESS_SECONDS:
             told = now
             left = (now - begun) / total.seeds * (len(seeds) - total.seeds)
-            print(
+            _tell(
                 f"{total.seeds:,} of {len(seeds):,} seeds, {len(total.failures)} failed,"
-                f" {left:,.0f} s left",
-                file=sys.stderr,
-                flush=True,
+                f" {left:,.0f} s left"
             )
 
     total = run_seeds(
@@ -82,13 +80,22 @@ def _many(given):
     seconds = clock.monotonic() - begun
     for failure in total.failures[:_SHOWN_FAILURES]:
         shrunk = failure if given.canary else shrink(failure)
-        print("\n".join(failure_lines(shrunk, _commit())), file=sys.stderr)
+        _tell("\n".join(failure_lines(shrunk, _commit())))
     if given.json:
-        print(json.dumps(document(total, seconds), indent=2))
+        _say(json.dumps(document(total, seconds), indent=2))
     else:
-        print("\n".join(lines(total, seconds)))
+        _say("\n".join(lines(total, seconds)))
     incomplete = bool(Gaps(total)) and (given.gaps or given.seeds >= _COMPLETE_SEEDS)
     return 1 if total.failures or incomplete else 0
+
+
+def _say(text):
+    sys.stdout.write(f"{text}\n")
+
+
+def _tell(text):
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _commit():

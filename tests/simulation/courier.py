@@ -95,6 +95,8 @@ class Courier:
             emitted_ms=world.scheduler.now_ms,
         )
         self.told.append(told)
+        for name in sorted(world.standing):
+            world.struck(name)
         delay_ms = rng.randint(20, 400)
         if rng.random() < habits.delayed and not world.healed:
             delay_ms = round(habits.delay_ms_max ** rng.random())

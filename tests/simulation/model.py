@@ -107,12 +107,18 @@ class Model:
         """
         posts = self._posts.get(charge_id, [])
         state, _, _, attempts = says.intents.get(charge_id, (None, None, None, 0))
+        if state is None:
+            # What the payment was for could not be asked: the question was given up after its last try.
+            return (
+                charge_id in says.in_review and "stripe away for long" in self._world.swarm.faults
+            )
         if state in ("withdrawn", "rejected"):
             return "stripe other_currency" in self._world.swarm.faults
         too_old = posts and self._world.scheduler.now_ms - posts[0].at_ms > _KEY_AGE_MS
         # A try that was killed or cut off before it left counts for the ledger and never came to Stripe.
         as_often_as_allowed = attempts >= _ATTEMPTS_MAX and len(posts) >= _ATTEMPTS_MAX // 2
-        return state == "unknown" and (too_old or as_often_as_allowed)
+        never_left = not posts and "process frozen for a day" in self._world.swarm.faults
+        return state == "unknown" and (too_old or as_often_as_allowed or never_left)
 
     def _calls(self):
         """A key is one request, is young, and is not sent more often than anything may be."""
@@ -178,7 +184,8 @@ class Renderings:
         self._world = world
         self._newest = {}
         for one in world.courier.told:
-            if one.event["type"] in HANDLED:
+            # What is rendered in a release that nobody knows is parked, and says nothing.
+            if one.event["type"] in HANDLED and not one.event["api_version"].endswith(".later"):
                 rendered = one.event["data"]["object"]
                 gone = one.event["type"] == "customer.deleted"
                 self._newest[rendered["object"], rendered["id"]] = rendered | {"deleted": gone}

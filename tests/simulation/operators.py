@@ -39,8 +39,12 @@ class Operators:
                 self._soon(starts_ms, lambda: self.replay(_EVERYTHING))
         else:
             lasts_ms = rng.choice((500, 20_000, 400_000))
-            self._soon(starts_ms, lambda: self.set_brake(stopped=True))
-            self._soon(starts_ms + lasts_ms, lambda: self.set_brake(stopped=False))
+            self.world.scheduler.after(starts_ms, lambda: self.brake_for(lasts_ms))
+
+    def brake_for(self, lasts_ms):
+        """Put the brake on now and take it off later."""
+        self._soon(0, lambda: self.set_brake(stopped=True))
+        self._soon(lasts_ms, lambda: self.set_brake(stopped=False))
 
     def release_the_brake(self):
         """Whoever put the brake on takes it off again, however long it takes."""

@@ -35,11 +35,12 @@ def main():
     parser.add_argument("--json", action="store_true", help="the result as JSON on stdout")
     given = parser.parse_args()
     if given.list:
-        print("\n".join(f"{one.name:<36} {one.file}: {one.breaks}" for one in DEFECTS))
+        _say(sys.stdout, *(f"{one.name:<36} {one.file}: {one.breaks}" for one in DEFECTS))
         return 0
     chosen = _chosen(parser, given)
     verdicts = _try(chosen, given)
-    print(json.dumps(_document(verdicts), indent=2) if given.json else "\n".join(_table(verdicts)))
+    told = [json.dumps(_document(verdicts), indent=2)] if given.json else _table(verdicts)
+    _say(sys.stdout, *told)
     return 0 if all(verdict.found for verdict in verdicts) else 1
 
 
@@ -58,10 +59,15 @@ def _try(defects, given):
 
         def trial(defect):
             verdict = try_defect(defect, source, given.seeds, given.first)
-            print(_line(verdict), file=sys.stderr, flush=True)
+            _say(sys.stderr, _line(verdict))
             return verdict
 
         return list(pool.map(trial, defects))
+
+
+def _say(stream, *lines):
+    stream.writelines(f"{line}\n" for line in lines)
+    stream.flush()
 
 
 def _line(verdict):
@@ -69,7 +75,9 @@ def _line(verdict):
         return f"{verdict.name:<36} ERROR {verdict.problem}"
     if not verdict.found:
         return f"{verdict.name:<36} NOT FOUND in {verdict.seeds:,} seeds"
-    return f"{verdict.name:<36} {verdict.seeds:>5,}  {verdict.invariant:<7} {verdict.sentence[:100]}"
+    return (
+        f"{verdict.name:<36} {verdict.seeds:>5,}  {verdict.invariant:<7} {verdict.sentence[:100]}"
+    )
 
 
 def _table(verdicts):

@@ -18,7 +18,7 @@ _DAY_MS = 86_400_000
 
 def fault_kinds():
     """Every kind of fault that can strike."""
-    return sorted({*FAULTS, *HABITS} - {"process frozen for a day"})
+    return sorted({*FAULTS, *HABITS} - {"process frozen for a day", "stripe away for long"})
 
 
 class Gaps:

@@ -74,7 +74,17 @@ class StripeLine:
             answer = self._ask(method, path, pairs, headers)
             status, body = answer.status, answer.body
         finally:
-            self._note(at_ms, method, path, pairs, headers, status, body)
+            call = StripeCall(
+                at_ms=at_ms,
+                process=world.who(),
+                method=method,
+                path=path,
+                key=headers.get("Idempotency-Key"),
+                params=dict(pairs),
+                status=status,
+                error=_code(status, body),
+            )
+            self._note(call)
             world.courier.collect()
         world.boundary("stripe.answered")
         return answer
@@ -98,27 +108,23 @@ class StripeLine:
         if seconds >= STRIPE_READ_SECONDS_MAX:
             raise NoAnswer
 
-    def _note(self, at_ms, method, path, pairs, headers, status, body):
+    def _note(self, call):
         fault = self._world.sandbox._log[-1]["fault"]
         if fault is not None:
             self._world.struck(f"stripe {fault}")
-        error = None
-        if status >= 400:
-            shown = orjson.loads(body)["error"]
-            error = shown.get("code") or shown.get("type")
-        self.log.append(
-            StripeCall(
-                at_ms=at_ms,
-                process=self._world.who(),
-                method=method,
-                path=path,
-                key=headers.get("Idempotency-Key"),
-                params=dict(pairs),
-                status=status,
-                error=error,
-            )
-        )
-        self._world.trace(f"stripe {method} {path} {status or 'lost'} {error or fault or ''}")
+        self.log.append(call)
+        told = call.error or fault or ""
+        self._world.trace(f"stripe {call.method} {call.path} {call.status or 'lost'} {told}")
+
+
+def _code(status, body):
+    if status < 400:
+        return None
+    try:
+        error = orjson.loads(body)["error"]
+    except ValueError:
+        return "unreadable"
+    return error.get("code") or error.get("type")
 
 
 class SdkClient(stripe.HTTPClient):
@@ -192,7 +198,7 @@ class DirectGateway:
         try:
             body = orjson.loads(answer.body)
         except ValueError:
-            raise Unknown("unreadable_answer") from None
+            raise Unknown("APIError") from None
         if answer.status < 400:
             return body
         raise _error(answer.status, body["error"])

@@ -33,6 +33,8 @@ class Swarm:
     stories: tuple[str, ...]
     habits: Habits
     duration_ms: int
+    busy_ms: int  # stories and faults begin within
+    operator: bool  # somebody replays, or brakes
     workers: int
     effects: int
     sweepers: int
@@ -65,6 +67,8 @@ def draw(seed, without=frozenset()):
             forged=rng.choice((0.0, 0.0, 0.1)),
         ),
         duration_ms=rng.choices(DURATIONS_MS, (3, 4, 3, 1, 1))[0],
+        busy_ms=rng.choice((3_000, 15_000, 15_000, 60_000, 600_000)),
+        operator=rng.random() < 0.2 and "operator" not in without,
         workers=rng.choice((1, 1, 2, 3)),
         effects=rng.choice((1, 2, 3)),
         sweepers=rng.choice((1, 1, 1, 2)),

@@ -14,6 +14,8 @@ from tests.simulation.planting.trial import try_defect
 
 _DEFECTS_MIN = 40
 _BY_NAME = {defect.name: defect for defect in DEFECTS}
+#: For what runs hundreds of seeds on a machine that may have other things to do.
+_SLOW = pytest.mark.timeout(900)
 _EVERY = pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 _WHERE = "import ledger, workers, tests.simulation.runner as r; print(ledger.__file__, workers.__file__, r.__file__)"
 
@@ -70,6 +72,7 @@ def test_a_copy_runs_itself_and_not_the_installed_program():
     assert [True, True, True] == inside
 
 
+@_SLOW
 def test_a_planted_bug_is_found():
     """Answering before the commit loses events, and the simulator finds it within a thousand seeds."""
     verdict = try_defect(_BY_NAME["answer-before-commit"], ROOT, seeds=1_000)
@@ -94,6 +97,7 @@ def test_a_bug_that_only_breaks_the_program_does_not_count():
     assert "the defect breaks the program itself: ModuleNotFoundError" in verdict.problem
 
 
+@_SLOW
 def test_the_canary_always_fails():
     """A run that is told to break one seed in a hundred fails, names those, and says how to have them again."""
     done = subprocess.run(

@@ -93,30 +93,32 @@ class Watcher:
         seen = {row[0]: row[1:] for row in self._raw.execute(query)}
         if seen == self._events:
             return
-        back = 0
-        for row_id, (state, fence, sha256, _) in seen.items():
-            before = self._events.get(row_id)
-            if before is None:
-                if state == "claimed":
-                    self._breach("I2", f"event row {row_id} was claimed before it was committed")
-                continue
-            if before[0] != state and state not in _EVENT_MOVES[before[0]]:
-                self._breach("I2", f"event row {row_id} went from {before[0]} to {state}")
-            back += state == "new" and before[0] in ("decided", "ignored", "parked")
-            if sha256 != before[2] or fence < before[1]:
-                self._breach("I1", f"event row {row_id} changed its bytes or its fence fell")
+        back = sum(self._moved_back(row_id, *now) for row_id, now in seen.items())
         if len(seen) < len(self._events):
             self._breach("I1", "an event row is gone")
         if back:
-            replays = self._raw.execute(
-                "SELECT count(*) FROM audit WHERE action = 'event.replay'"
-            ).fetchone()[0]
-            if replays - self._replays != back:
-                self._breach(
-                    "I16", f"{back} events were put back, {replays - self._replays} audited"
-                )
-            self._replays = replays
+            self._audited(back)
         self._events = seen
+
+    def _moved_back(self, row_id, state, fence, sha256, _attempts):
+        """Look at how one event moved; whether it was put back to be worked on once more."""
+        before = self._events.get(row_id)
+        if before is None:
+            if state == "claimed":
+                self._breach("I2", f"event row {row_id} was claimed before it was committed")
+            return False
+        if before[0] != state and state not in _EVENT_MOVES[before[0]]:
+            self._breach("I2", f"event row {row_id} went from {before[0]} to {state}")
+        if sha256 != before[2] or fence < before[1]:
+            self._breach("I1", f"event row {row_id} changed its bytes or its fence fell")
+        return state == "new" and before[0] in ("decided", "ignored", "parked")
+
+    def _audited(self, back):
+        query = "SELECT count(*) FROM audit WHERE action = 'event.replay'"
+        replays = self._raw.execute(query).fetchone()[0]
+        if replays - self._replays != back:
+            self._breach("I16", f"{back} events were put back, {replays - self._replays} audited")
+        self._replays = replays
 
     def _look_at_intents(self):
         seen = {row[0]: row[1:] for row in self._raw.execute(_INTENTS)}

@@ -55,7 +55,10 @@ class World:
         self._streams = {}
         self.latency = self.stream("latency")
         self.scheduler = Scheduler(self.stream("scheduler"), BEGUN_MS)
-        self.busy_ms = min(swarm.duration_ms, 900_000)
+        self.busy_ms = min(swarm.duration_ms, swarm.busy_ms)
+        #: Names of faults that are there all the time, such as a clock that is wrong.
+        self.standing = set()
+        self._meanwhile = {}
         self.clock = TrueClock(self.scheduler)
         self.database = Database()
         self.redis = SimulatedRedis(self.scheduler, self._pushed)
@@ -89,6 +92,8 @@ class World:
             self.sandbox.faults.replace(self.stripe_faults)
         for number, name in enumerate(self.swarm.stories):
             STORIES[name].begin(self, self.stream(f"story:{number}:{name}"))
+        if self.swarm.operator:
+            self.operators.work(self.stream("operator's day"))
         self.scheduler.run_until(BEGUN_MS + self.swarm.duration_ms)
         self.heal()
         self._come_to_rest()
@@ -100,6 +105,7 @@ class World:
         """End every fault at this moment."""
         self.trace("healed")
         self.healed = True
+        self.standing.clear()
         self.kill_rate = self.freeze_rate = self.dequeue_loss = 0.0
         self.database.reset()
         self.redis.away = self.redis.full = False
@@ -175,6 +181,8 @@ class World:
             return
         process = task.process
         self.points[name] += 1
+        if name in self._meanwhile:
+            self._meanwhile.pop(name)()
         self.trace(f"{process.name} {name}")
         self.dies_inside(name)
         if self.freeze_rate and self.chance("freezes", self.freeze_rate):
@@ -247,6 +255,10 @@ class World:
     def next_due_ms(self):
         """When the next row is due, as the rows say; None when none is open."""
         return self.watcher.next_due_ms()
+
+    def meanwhile(self, point, act):
+        """Have `act()` happen elsewhere exactly when a process first stands at this boundary."""
+        self._meanwhile[point] = act
 
     def struck(self, name):
         """A fault bites now."""

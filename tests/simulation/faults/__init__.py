@@ -8,6 +8,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -32,8 +33,8 @@ def windows(world, rng, knob, seconds_max):
             if not world.healed:
                 knob(on)
 
-        world.scheduler.after(starts_ms, lambda switch=switch: switch(True))
-        world.scheduler.after(starts_ms + lasts_ms, lambda switch=switch: switch(False))
+        world.scheduler.after(starts_ms, partial(switch, True))  # noqa: FBT003 - on, as of a switch
+        world.scheduler.after(starts_ms + lasts_ms, partial(switch, False))  # noqa: FBT003 - off
 
 
 def _found():

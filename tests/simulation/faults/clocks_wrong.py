@@ -10,7 +10,7 @@ def _skewed(world, rng):
     for process in world.processes:
         if rng.random() < 0.5:
             process.clock.skew_ms = rng.randint(-10 * _MINUTES_MS, 10 * _MINUTES_MS)
-            world.struck("clock skewed")
+            world.standing.add("clock skewed")
 
 
 def _jumps(world, rng):
@@ -24,6 +24,7 @@ def _jumps(world, rng):
 
 def _jump(world, process, leap_ms):
     if not world.healed:
+        world.standing.add("clock jumped")
         world.struck("clock jumped")
         process.clock.skew_ms += leap_ms
 

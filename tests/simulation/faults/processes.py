@@ -29,7 +29,7 @@ def _freezes(world, rng):
 
 
 def _long_freeze(world, rng):
-    world.freeze_rate = 0.02
+    world.freeze_rate = rng.choice((0.01, 0.03))
     world.freeze_ms = (_DAY_MS,)
 
 

@@ -38,7 +38,18 @@ def _unreachable(world, rng):
     windows(world, rng, knob, 120)
 
 
+def _away(world, rng):
+    """Away for as long as the faults last, which may be days."""
+
+    def cut():
+        if not world.healed:
+            world.line.cut = True
+
+    world.scheduler.after(rng.randint(0, world.busy_ms), cut)
+
+
 FAULTS = (
     *(Fault(name=f"stripe {kind}", catalogue="F6", begin=_answers(kind)) for kind in _KINDS),
     Fault(name="stripe unreachable", catalogue="F6", begin=_unreachable),
+    Fault(name="stripe away for long", catalogue="F6", begin=_away, weight=2),
 )

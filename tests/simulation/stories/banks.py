@@ -60,6 +60,6 @@ def review(shop, rng):
 STORIES = (
     Story(name="dispute", begin=begin(dispute), weight=5),
     Story(name="dispute at once", begin=begin(dispute_at_once), weight=5),
-    Story(name="warning", begin=begin(warning), weight=2),
-    Story(name="review", begin=begin(review), weight=2),
+    Story(name="warning", begin=begin(warning), weight=3),
+    Story(name="review", begin=begin(review), weight=3),
 )

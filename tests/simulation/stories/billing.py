@@ -97,9 +97,9 @@ def scheduled(shop, rng):
 
 STORIES = (
     Story(name="same invoice", begin=begin(same_invoice), weight=4),
-    Story(name="voided", begin=begin(voided), weight=2),
+    Story(name="voided", begin=begin(voided), weight=3),
     Story(name="second subscription", begin=begin(second_subscription), weight=4),
-    Story(name="ended between", begin=begin(second_after_the_first_ended), weight=2),
-    Story(name="renewals", begin=begin(renewals), weight=2),
-    Story(name="scheduled", begin=begin(scheduled), weight=2),
+    Story(name="ended between", begin=begin(second_after_the_first_ended), weight=3),
+    Story(name="renewals", begin=begin(renewals), weight=3),
+    Story(name="scheduled", begin=begin(scheduled), weight=3),
 )

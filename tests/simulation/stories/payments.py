@@ -69,7 +69,7 @@ STORIES = (
     Story(name="honest", begin=begin(honest), weight=3),
     Story(name="same order", begin=begin(same_order), weight=12),
     Story(name="same purchase", begin=begin(same_purchase), weight=5),
-    Story(name="same card", begin=begin(same_card), weight=2),
-    Story(name="declined first", begin=begin(declined_first), weight=2),
-    Story(name="held", begin=begin(held), weight=2),
+    Story(name="same card", begin=begin(same_card), weight=3),
+    Story(name="declined first", begin=begin(declined_first), weight=3),
+    Story(name="held", begin=begin(held), weight=3),
 )

@@ -1,8 +1,21 @@
 """F21: people. Refunds typed in Stripe's dashboard, refunds with a life of their own, customers who leave."""
 
+import contextlib
+
+from ops.sandbox.shop_till import ShopRefused
 from tests.simulation.shop import begin, soon
 from tests.simulation.stories import Story
 
+_BOUNDARIES = (
+    "drain.claimed",
+    "drain.committed",
+    "effect.leased",
+    "effect.checked",
+    "effect.checked",
+    "effect.submitted",
+    "effect.submitted",
+    "effect.called",
+)
 _LIVES = ("pending", "pending_then_succeeded", "pending_then_failed")
 
 
@@ -87,16 +100,74 @@ def rare_types(shop, rng):
             yield 1 + soon(rng)
 
 
-def operator(world, rng):
-    """Replays what was worked on, twice at once; puts the brake on and takes it off."""
-    world.operators.work(rng)
+def hand_at_a_boundary(shop, rng):
+    """Somebody refunds the second payment, or a part, exactly while a process stands between two steps."""
+    yield from _meanwhile(
+        shop,
+        rng,
+        "refunded by hand",
+        lambda charge_id: shop.till.control(
+            "refunds", {"charge": charge_id} | rng.choice(({}, {"amount": 300}))
+        ),
+    )
+
+
+def dispute_at_a_boundary(shop, rng):
+    """The bank opens a dispute on the second payment exactly while a process stands between two steps."""
+    yield from _meanwhile(
+        shop,
+        rng,
+        "disputed",
+        lambda charge_id: shop.till.control(
+            "disputes", {"charge": charge_id, "status": "needs_response"}
+        ),
+    )
+
+
+def brake_at_a_boundary(shop, rng):
+    """Somebody stops all money exactly while a process stands between two steps."""
+    operators = shop.world.operators
+    yield from _meanwhile(shop, rng, None, lambda _charge_id: operators.brake_for(30_000))
+
+
+def _meanwhile(shop, rng, touch, act):
+    group, buyer = shop.group(kind="same_order"), shop.buyer()
+
+    def elsewhere():
+        if len(group.payments) > 1:
+            charge_id = group.charge_ids[1]
+            if touch is not None:
+                shop.touch(charge_id, touch)
+            with contextlib.suppress(ShopRefused):  # somebody else was first
+                act(charge_id)
+
+    for _ in range(2):
+        shop.pay(buyer, 1500, order="boundary", group=group)
+    shop.world.meanwhile(rng.choice(_BOUNDARIES), elsewhere)
+    yield 0
+
+
+def later_release(shop, rng):
+    """Stripe renders an event in a release that nobody knows yet, among others that can be read."""
+    group, buyer = shop.group(kind="same_order"), shop.buyer()
+    for _ in range(2):
+        shop.pay(buyer, 1500, order="release", group=group)
+    yield soon(rng)
+    book = shop.world.book
+    _, event = book.events_after(book.last_event_seq() - 1)[0]
+    later = {"id": f"evt_later{rng.randint(0, 10**9)}", "api_version": "2099-01-01.later"}
+    book.emit(event | later)
+    shop.world.courier.collect()
 
 
 STORIES = (
     Story(name="refund by hand", begin=begin(refund_by_hand), weight=3),
     Story(name="hand races us", begin=begin(hand_races_us), weight=5),
     Story(name="slow refunds", begin=begin(slow_refunds), weight=3),
-    Story(name="told again", begin=begin(told_again), weight=2),
-    Story(name="rare types", begin=begin(rare_types), weight=2),
-    Story(name="operator", begin=operator, weight=6),
+    Story(name="told again", begin=begin(told_again), weight=3),
+    Story(name="rare types", begin=begin(rare_types), weight=3),
+    Story(name="hand at a boundary", begin=begin(hand_at_a_boundary), weight=5),
+    Story(name="dispute at a boundary", begin=begin(dispute_at_a_boundary), weight=5),
+    Story(name="brake at a boundary", begin=begin(brake_at_a_boundary), weight=3),
+    Story(name="later release", begin=begin(later_release), weight=3),
 )
