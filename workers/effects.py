@@ -255,11 +255,14 @@ def _try_later(
     now_ms = context.clock.now_ms()
     # Each lease raises the fence, so that it counts the tries that never came to a call as well.
     tries = intent.attempts if trouble is Trouble.UNKNOWN else intent.fence
-    values = {
+    values: dict[str, object] = {
         "note": note,
         "lease_until_ms": None,
         "next_attempt_ms": next_try_ms(trouble, intent.intent_id, tries, now_ms),
     }
+    if state is IntentState.RESERVED:
+        # Stripe surely did not act, and keeps no key of what it throttled: the key's age counts anew.
+        values["first_sent_ms"] = None
     with context.store.write() as connection:
         move_intent(connection, intent, state, values, now_ms)
 

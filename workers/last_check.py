@@ -8,6 +8,8 @@ the same amount once more.
 
 from collections.abc import Mapping
 
+from sqlalchemy import Connection
+
 from ledger.payment_facts import GroupTooLarge, gather_group, payments_by_charge
 from ledger.refund_intents import Intent
 from policy.decision import Verdict
@@ -24,7 +26,8 @@ def disagreement(context: WorkerContext, intent: Intent) -> str | None:
     Raises GatewayError when Stripe cannot be read: then nothing is known and nothing is sent.
     """
     with context.store.read() as connection:
-        wanted = [one for one in (intent.charge_id, intent.kept_charge_id) if one is not None]
+        kept = _kept_now(context, connection, intent)
+        wanted = [one for one in (intent.charge_id, kept) if one is not None]
         known = payments_by_charge(connection, wanted)
     if intent.charge_id not in known:
         return "the ledger does not know the charge"
@@ -42,6 +45,22 @@ def disagreement(context: WorkerContext, intent: Intent) -> str | None:
         probe("last_check.refunded_meanwhile")
         return "the charge was refunded in full at Stripe meanwhile: nothing is left to refund"
     return _decided_otherwise(context, intent, fresh)
+
+
+def _kept_now(context: WorkerContext, connection: Connection, intent: Intent) -> str | None:
+    """The payment that stays as the ledger judges now.
+
+    Once an intent may have left, a payment that becomes known later decides nothing anew; but it may be
+    the earliest of all, and then it is the one that must be looked at.
+    """
+    reach, related = context.terms.reach(), context.terms.related
+    try:
+        group = gather_group(connection, intent.charge_id, reach, related)
+    except GroupTooLarge:
+        return intent.kept_charge_id
+    findings = [one for _, one in find_in_group(context.terms, group) if one is not None]
+    kept = {finding.charge_id: finding.kept_charge_id for finding in findings}
+    return kept.get(intent.charge_id, intent.kept_charge_id)
 
 
 def _decided_otherwise(

@@ -100,6 +100,8 @@ class Courier:
         delay_ms = rng.randint(20, 400)
         if rng.random() < habits.delayed and not world.healed:
             delay_ms = round(habits.delay_ms_max ** rng.random())
+            if habits.even:
+                delay_ms = rng.randint(0, habits.delay_ms_max)
             world.struck("delivery delayed")
         world.scheduler.after(delay_ms, lambda: self._deliver(told, repeat=False))
         if rng.random() < habits.repeated:

@@ -14,6 +14,7 @@ class Coverage:
     """Counts over one world or many."""
 
     pairs: Counter = field(default_factory=Counter)  # (event type, object state, fault)
+    kinds: Counter = field(default_factory=Counter)  # (event type, object state)
     strikes: Counter = field(default_factory=Counter)  # fault
     points: Counter = field(default_factory=Counter)  # boundary
     stories: Counter = field(default_factory=Counter)
@@ -21,7 +22,7 @@ class Coverage:
 
     def add(self, other):
         """Take another's counts in."""
-        for name in ("pairs", "strikes", "points", "stories"):
+        for name in ("pairs", "kinds", "strikes", "points", "stories"):
             getattr(self, name).update(getattr(other, name))
         self.refunds += other.refunds
 
@@ -35,6 +36,7 @@ def cover(world):
     settled = dict(world.store.raw.execute("SELECT event_id, settled_ms FROM events").fetchall())
     for told in world.courier.told:
         kind = told.event["type"], state_of(told.event["data"]["object"])
+        found.kinds[kind] += 1
         ends_ms = settled.get(told.event["id"]) or told.emitted_ms
         met = strikes[bisect_left(times, told.emitted_ms) : bisect_right(times, ends_ms)]
         for name in {name for _, name in met}:

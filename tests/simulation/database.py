@@ -57,6 +57,7 @@ class SimulatedStore(Store):
         """A freshly migrated ledger for this world."""
         assert not self.raw.in_transaction
         self.raw.deserialize(self._image)
+        self.raw.execute("SELECT count(*) FROM events")  # has SQLite read the new schema
         self.world = world
         self._deep = 0
 

@@ -27,7 +27,8 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="the bugs to plant")
-    parser.add_argument("--all", action="store_true", help="plant every one")
+    parser.add_argument("--all", action="store_true", help="plant every one that must be found")
+    parser.add_argument("--unseen", action="store_true", help="plant those that are not seen yet")
     parser.add_argument("--jobs", type=int, default=1, help="trials at once (1)")
     parser.add_argument("--seeds", type=int, default=1000, help="seeds that may be needed (1000)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
@@ -35,7 +36,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="the result as JSON on stdout")
     given = parser.parse_args()
     if given.list:
-        _say(sys.stdout, *(f"{one.name:<36} {one.file}: {one.breaks}" for one in DEFECTS))
+        _say(sys.stdout, *map(_told, DEFECTS))
         return 0
     chosen = _chosen(parser, given)
     verdicts = _try(chosen, given)
@@ -48,9 +49,18 @@ def _chosen(parser, given):
     unknown = set(given.names) - {defect.name for defect in DEFECTS}
     if unknown:
         parser.error(f"no such bug: {', '.join(sorted(unknown))}; --list names them all")
-    if not given.names and not given.all:
+    if not (given.names or given.all or given.unseen):
         parser.error("name the bugs to plant, or say --all")
-    return [defect for defect in DEFECTS if given.all or defect.name in given.names]
+    return [
+        defect
+        for defect in DEFECTS
+        if defect.name in given.names or (given.unseen if defect.missing else given.all)
+    ]
+
+
+def _told(defect):
+    unseen = f" (not seen yet: {defect.missing})" if defect.missing else ""
+    return f"{defect.name:<36} {defect.file}: {defect.breaks}{unseen}"
 
 
 def _try(defects, given):

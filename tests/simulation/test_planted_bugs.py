@@ -21,10 +21,10 @@ _WHERE = "import ledger, workers, tests.simulation.runner as r; print(ledger.__f
 
 
 def test_there_are_enough_planted_bugs():
-    """At least forty different bugs are planted, each under a name of its own."""
+    """At least forty different bugs must be found, each under a name of its own."""
     assert len(DEFECTS) == len(_BY_NAME)
     assert len(DEFECTS) == len({(defect.file, defect.old, defect.new) for defect in DEFECTS})
-    assert len(DEFECTS) >= _DEFECTS_MIN
+    assert len([defect for defect in DEFECTS if defect.missing is None]) >= _DEFECTS_MIN
 
 
 @_EVERY

@@ -108,6 +108,7 @@ class World:
         self.standing.clear()
         self.kill_rate = self.freeze_rate = self.dequeue_loss = 0.0
         self.database.reset()
+        self.store.raw.execute(f"DROP TRIGGER IF EXISTS refused -- {self.swarm.seed}")
         self.redis.away = self.redis.full = False
         self.redis.loss = self.redis.doubling = 0.0
         self.line.cut = False

@@ -24,6 +24,16 @@ def _rate(name):
     return begin
 
 
+def _refused_row(world, _rng):
+    """The database takes no row of a customer, whatever is tried: what SQLite says of a broken disk."""
+    # Another text each time: a statement that was prepared for the last world's schema is not taken.
+    world.store.raw.execute(
+        "CREATE TRIGGER refused BEFORE INSERT ON customers BEGIN SELECT json('{'); END"
+        f" -- {world.swarm.seed}"
+    )
+    world.standing.add("row refused")
+
+
 FAULTS = (
     Fault(name="database locked", catalogue="F4", begin=_locked),
     Fault(name="transaction refused", catalogue="F4", begin=_rate("begin_loss")),
@@ -31,4 +41,5 @@ FAULTS = (
     Fault(name="commit applied, answer lost", catalogue="F4", begin=_rate("answer_loss"), weight=6),
     Fault(name="statement failed", catalogue="F4", begin=_rate("statement_loss")),
     Fault(name="disk full", catalogue="F5", begin=_full),
+    Fault(name="row refused", catalogue="F14", begin=_refused_row, weight=2),
 )

@@ -13,7 +13,10 @@ PACKAGES = ("ledger", "ops", "policy", "runtime", "webhooks", "workers")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
-    """`old` (one line or a part of one, once in `file`) becomes `new`. `invariant` is what it should break."""
+    """`old` (one line or a part of one, once in `file`) becomes `new`. `invariant` is what it should break.
+
+    `missing` says what the simulator lacks to see it; None for every bug that it must find.
+    """
 
     name: str
     file: str
@@ -21,6 +24,7 @@ class Defect:
     new: str
     breaks: str
     invariant: str
+    missing: str | None = None
 
     def planted(self, source):
         """The source of the file with the defect in it; ValueError when the list no longer fits it."""

@@ -37,36 +37,33 @@ def try_defect(defect, source, seeds, first=1):
         lines, problem, stuck = _run(folder, first, seeds)
     ran = sum("seed" in line for line in lines)
     if stuck:
-        return _never_ended(defect, source, lines[-1]["seed"], ran)
-    if problem is not None:
+        invariant, sentence = "I2", f"seed {lines[-1]['seed']} never ends"
+    elif problem is not None:
         return Verdict(name=defect.name, seeds=ran, found=False, problem=problem)
-    if lines[-1]["failed"] is None:
+    elif lines[-1]["failed"] is None:
         return Verdict(name=defect.name, seeds=ran, found=False)
-    invariant, sentence = lines[-1]["violations"][0]
-    broken = _BROKEN.search(sentence)
+    else:
+        invariant, sentence = lines[-1]["violations"][0]
+    problem = _objection(source, first + ran - 1, sentence)
     return Verdict(
         name=defect.name,
         seeds=ran,
-        found=broken is None,
+        found=problem is None,
         invariant=invariant,
         sentence=sentence,
-        problem=f"the defect breaks the program itself: {sentence}" if broken else None,
+        problem=problem,
     )
 
 
-def _never_ended(defect, source, seed, ran):
-    """Whether it is the defect that has the seed never end: without it the same seed must end."""
+def _objection(source, seed, sentence):
+    """Why a failure says nothing about the defect; None when it does: without the defect, the seed passes."""
+    if _BROKEN.search(sentence):
+        return f"the defect breaks the program itself: {sentence}"
     with copied(source) as healthy:
         lines, problem, _ = _run(healthy, seed, 1)
-    fine = problem is None and lines[-1]["failed"] is None
-    return Verdict(
-        name=defect.name,
-        seeds=ran,
-        found=fine,
-        invariant="I2" if fine else None,
-        sentence=f"seed {seed} never ends" if fine else None,
-        problem=None if fine else f"seed {seed} does not end well without the defect either",
-    )
+    if problem is not None or lines[-1]["failed"] is not None:
+        return f"seed {seed} fails without the defect, too: {problem or lines[-1]['violations'][0]}"
+    return None
 
 
 def _run(folder, first, seeds):

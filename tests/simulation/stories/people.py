@@ -71,6 +71,7 @@ _RARE_TYPES = {
     "invoice.payment_failed": "invoices",
     "invoice.overpaid": "invoices",
     "subscription_schedule.completed": "subscription_schedules",
+    "subscription_schedule.updated": "subscription_schedules",
     "charge.pending": "charges",
 }
 
