@@ -5,7 +5,7 @@ LOCK := requirements.lock
 DEV_LOCK := tests/requirements.lock
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint types bench chaos lock clean
+.PHONY: run test lint types bench simulate plant chaos fuzz lock clean
 
 run: .venv/.runtime
 	@$(BIN)/redress up
@@ -23,6 +23,21 @@ types: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m tests.bench $(ARGS)
+
+simulate: .venv/.dev
+	$(BIN)/python -m tests.simulation --seeds 10000 $(ARGS)
+
+plant: .venv/.dev
+	$(BIN)/python -m tests.simulation.plant --all --jobs 2 $(ARGS)
+
+chaos: .venv/.dev
+	$(BIN)/python -m tests.processes.chaos $(ARGS)
+
+fuzz: .venv/.dev
+	$(BIN)/python -m tests.fuzz receiver --seconds 600 $(ARGS)
+	$(BIN)/python -m tests.fuzz signatures --runs 1000000 $(ARGS)
+	$(BIN)/python -m tests.fuzz command-line --runs 5000 $(ARGS)
+	$(BIN)/python -m tests.fuzz terms --seconds 120 $(ARGS)
 
 lock: .venv/.dev
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --quiet pyproject.toml -o $(LOCK)

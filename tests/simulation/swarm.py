@@ -82,14 +82,15 @@ def draw(seed, without=frozenset()):
 
 
 def _aimed(swarm, number):
-    """One story beside a twice-paid order under one fault, with everything on its way for long."""
+    """One story under one fault, with everything on its way for long; Stripe's faults need somebody to call it."""
     story = _AIMED_STORIES[number % len(_AIMED_STORIES)]
     kinds = [*sorted(FAULTS), *_HABITS]
     fault = kinds[number // len(_AIMED_STORIES) % len(kinds)]
+    told = (story, "same order") if fault.startswith("stripe") else (story,)
     return replace(
         swarm,
         faults=tuple({fault} & set(FAULTS) - swarm.without),
-        stories=tuple(name for name in (story, "same order") if name not in swarm.without),
+        stories=tuple(name for name in told if name not in swarm.without),
         habits=Habits(
             repeated=0.5 if fault == "repeats" else 0.1,
             repeats_max=2,
