@@ -16,6 +16,7 @@ from workers.crash_points import (
     EFFECT_CHECKED,
     EFFECT_LEASED,
     EFFECT_RECORDED,
+    EFFECT_SUBMITTED,
     EVERY_POINT,
 )
 from workers.drain import drain_events
@@ -149,9 +150,9 @@ def test_worker_taken_for_dead_does_nothing(world, finish):
 
 
 @pytest.mark.parametrize("finish", [True, False], ids=["has finished", "is at work"])
-@pytest.mark.parametrize("point", [EFFECT_LEASED, EFFECT_CHECKED])
+@pytest.mark.parametrize("point", [EFFECT_LEASED, EFFECT_CHECKED, EFFECT_SUBMITTED])
 def test_sender_that_outlives_its_lease_sends_nothing(world, point, finish):
-    """A sender that stalls before it submits is fenced off by the one that has the lease now."""
+    """A sender that stalls until its lease is over leaves the call to the one that has it now."""
     world.pay_twice()
     world.deliver()
     world.drain()

@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+from rq.timeouts import JobTimeoutException
+
 from ledger.look_ups import want_look_up
 from ledger.states import CaseState, EventState, IntentState, LookUpState
 from ledger.tables import cases, events, look_ups
 from runtime.limits import EVENT_ATTEMPTS_MAX
+from workers.effects import send_refund
 
 
 def live_through_two_days(world):
@@ -27,6 +31,16 @@ class DefectiveGateway:
             raise KeyError("a field that we took for granted")
 
         return trip
+
+
+class TimedOutGateway:
+    """A door at which RQ's time-out strikes whoever waits there."""
+
+    def __getattr__(self, _name):
+        def wait(*_given):
+            raise JobTimeoutException("Task exceeded maximum timeout value")
+
+        return wait
 
 
 def test_event_that_breaks_its_transaction_every_time_is_bounded(sqlite_world):
@@ -61,6 +75,25 @@ def test_a_defect_in_an_effect_is_bounded(sqlite_world):
     assert "failed on a defect: KeyError" == intent.note
     assert [CaseState.REVIEW.value] == [case.state for case in world.rows(cases)]
     assert [] == world.refunds()
+
+
+def test_time_out_of_a_job_is_no_defect(sqlite_world):
+    """A job that RQ times out counts as no try: however often, the refund is made once it gets through."""
+    world = sqlite_world
+    world.pay_twice()
+    world.deliver()
+    world.drain()
+    sound = world.context
+    world.context = replace(world.context, gateway=TimedOutGateway())
+    for _ in range(EVENT_ATTEMPTS_MAX + 3):
+        world.clock.advance(60)
+        with pytest.raises(JobTimeoutException):
+            send_refund(world.context, world.intent().intent_id)
+
+    assert IntentState.RESERVED is world.intent().state
+    world.context = sound
+    world.settle(60)
+    assert 1 == len(world.refunds())
 
 
 def test_a_defect_that_is_mended_costs_nothing(sqlite_world):

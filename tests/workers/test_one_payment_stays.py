@@ -29,6 +29,24 @@ def test_of_three_payments_the_earliest_stays(world):
     assert {first} == standing(world)
 
 
+def test_the_earliest_becomes_known_while_an_answer_is_out(world):
+    """A refund of unknown outcome is still made when the payment that stays turns out to be an earlier one."""
+    customer = world.customer()
+    first, *_ = (world.pay(customer) for _ in range(3))
+    told = world.new_events()
+    late = [event for event in told if event["data"]["object"]["id"] == first]
+    world.receive(*(event for event in told if event not in late))
+    world.drain()
+    world.fault("timeout_before")
+    world.run_effects()
+
+    world.receive(*late)
+    world.settle()
+
+    assert 2 == len(world.refunds())
+    assert {first} == standing(world)
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_of_three_payments_the_earliest_stays_in_every_order(sqlite_world, order):
     """Told of in any order, with the workers running after each, the first payment stays."""

@@ -229,3 +229,21 @@ def test_tries_follow_the_schedule(sqlite_world):
     waited = [later - earlier for earlier, later in itertools.pairwise(called_ms)]
     for delay_ms, actual_ms in zip((1_000, 2_000, 4_000, 15_000), waited, strict=True):
         assert delay_ms <= actual_ms <= delay_ms * 1.2
+
+
+def test_throttled_calls_do_not_age_the_key(world):
+    """A key that Stripe throttled was never kept there: 20 hours count from the first call that it may know."""
+    world.pay_twice()
+    world.deliver()
+    world.drain()
+    world.fault("429")
+    world.run_effects()
+    world.clock.advance(21 * 3600)
+    world.fault("timeout_before")
+    world.step()
+
+    world.settle(60)
+
+    assert IntentState.SUCCEEDED is world.intent().state
+    assert 3 == len(world.refund_calls())
+    assert 1 == len(world.refunds())

@@ -127,15 +127,6 @@ DEFECTS = (
         missing="parked rows are replayed before anybody asks why they were parked",
     ),
     Defect(
-        name="replay-leaves-no-mark",
-        file="ledger/replaying.py",
-        old="            fence=events.c.fence + 1,",
-        new="            fence=events.c.fence,",
-        breaks="a replayed event is worked as a known one and leads to nothing",
-        invariant="lost",
-        missing="no replay must lead to something but the one after observe mode, whose fence a claim hides",
-    ),
-    Defect(
         name="replay-of-what-is-worked-on",
         file="ledger/replaying.py",
         old="            events.c.state.not_in([state.value for state in REPLAYABLE]),",

@@ -176,15 +176,6 @@ DEFECTS = (
         missing="no request of ours is carried out after its caller gave up",
     ),
     Defect(
-        name="never-asks-before-sending-again",
-        file="workers/effects.py",
-        old="if intent.state is not IntentState.RESERVED and _asked_stripe(context, intent):",
-        new="if intent.state is None and _asked_stripe(context, intent):",
-        breaks="a lost answer is followed by the same request for ever, past the key's life",
-        invariant="I9",
-        missing="the same key makes good what is not asked, as long as Stripe remembers it",
-    ),
-    Defect(
         name="key-outlives-stripes-memory",
         file="workers/effects.py",
         old="    if age_ms > IDEMPOTENCY_KEY_AGE_SECONDS_MAX * 1_000:",
