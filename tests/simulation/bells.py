@@ -80,11 +80,15 @@ class SimulatedRedis:
 
 
 class SimulatedWakeups(Wakeups):
-    """The real bell over the simulated server; `rng` decides which rings are lost or doubled."""
+    """The real bell over the simulated server; `rng` decides which rings are lost or doubled.
 
-    def __init__(self, redis, clock, rng):
+    `struck` is told of each that was.
+    """
+
+    def __init__(self, redis, clock, rng, struck):
         super().__init__(redis, clock)
         self._rng = rng
+        self._struck = struck
 
     def _enqueue(self, queue_name, job_name, args, _job_seconds_max):
         assert all(type(one) in (int, str) and len(str(one)) < 64 for one in args)
@@ -93,6 +97,8 @@ class SimulatedWakeups(Wakeups):
             drawn = self._rng.random()
             copies = 0 if drawn < self._redis.loss else 1
             copies += drawn > 1 - self._redis.doubling
+            if copies != 1:
+                self._struck("job run twice" if copies else "redis loses writes")
         self._redis._require()
         ids = [self._redis.push(queue_name, (job_name, *args)) for _ in range(copies)]
         return ids[0] if ids else "lost"

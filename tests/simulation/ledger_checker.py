@@ -95,6 +95,14 @@ _NONE_OF = (
     ),
     (
         "I6",
+        "an intent succeeded and its case does not say so",
+        (
+            "SELECT i.charge_id FROM refund_intents i JOIN cases c ON c.id = i.case_id"
+            " WHERE i.state = 'succeeded' AND c.state <> 'refunded'"
+        ),
+    ),
+    (
+        "I6",
         "a case is refunding and nothing is under way",
         (
             "SELECT c.charge_id FROM cases c LEFT JOIN refund_intents i ON i.case_id = c.id"

@@ -200,14 +200,15 @@ class Renderings:
                 (object_id,),
             ).fetchone()
             told = tuple(read(rendered) for read in columns.values())
-            if row != told and row != self._now(kind, object_id, columns):
+            now = self._now(kind, object_id, columns, gone=rendered["deleted"])
+            if row not in (told, now):
                 self._world.violation(
                     "I8", f"{object_id}: the ledger has {row}, Stripe said {told}"
                 )
 
-    def _now(self, kind, object_id, columns):
+    def _now(self, kind, object_id, columns, *, gone):
         shown = self._world.book.get(_KINDS[kind], object_id)
-        return tuple(read(shown | {"deleted": False}) for read in columns.values())
+        return tuple(read(shown | {"deleted": gone}) for read in columns.values())
 
 
 def _field(name, default=None):

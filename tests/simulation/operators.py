@@ -112,7 +112,8 @@ class Operators:
                 self._wakeups().wake_effect(SEND_REFUND_JOB, intent_id)
 
     def _wakeups(self):
-        return SimulatedWakeups(self.world.redis, self.clock, self.world.stream("operator"))
+        world = self.world
+        return SimulatedWakeups(world.redis, self.clock, world.stream("operator"), world.struck)
 
     def _soon(self, delay_ms, act):
         def attempt():

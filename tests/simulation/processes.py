@@ -86,7 +86,7 @@ class Process:
             store=world.store,
             clock=self.clock,
             gateway=world.gateway(),
-            wakeups=SimulatedWakeups(world.redis, self.clock, self.rng),
+            wakeups=SimulatedWakeups(world.redis, self.clock, self.rng, world.struck),
             terms=world.terms,
             crash=world,
         )

@@ -69,6 +69,7 @@ class Swarm:
     latency_ms_max: int
     starts_observing: bool
     replays_all: bool
+    aimed: bool = False
     without: frozenset[str] = field(default=frozenset())
 
 
@@ -95,7 +96,8 @@ def _aimed(swarm, number):
             repeated=0.5 if fault == "repeats" else 0.1,
             repeats_max=2,
             delayed=0.6,
-            delay_ms_max=20_000,
+            # Stripe is called some time after the events that lead to a call, and again and again.
+            delay_ms_max=60_000 if fault.startswith("stripe") else 20_000,
             forged=0.5 if fault == "forgeries" else 0.0,
             even=True,
         ),
@@ -103,6 +105,7 @@ def _aimed(swarm, number):
         busy_ms=5_000,
         operator=fault == "operator" and fault not in swarm.without,
         starts_observing=False,
+        aimed=True,
     )
 
 

@@ -11,6 +11,9 @@ _EVENT_MOVES = {
     "ignored": {"new"},
     "parked": {"new"},
 }
+#: Longer than any lease by what a step may take.
+LEASE_MS_MAX = 15_500
+EFFECT_LEASE_MS_MAX = 20_500
 _SENT = {"submitted", "unknown", "pending", "succeeded", "failed", "rejected"}
 #: Moves of one commit: events of one group can take an intent through several states at once.
 _INTENT_MOVES = {
@@ -44,7 +47,8 @@ _OPEN = """
 _NEXT_DUE = f"SELECT min(due_ms) FROM ({_OPEN})"  # noqa: S608 - our own text
 _DUE_NOW = f"SELECT kind, id FROM ({_OPEN}) WHERE due_ms <= ?"  # noqa: S608 - our own text
 _INTENTS = """
-    SELECT id, state, attempts, charge_id, amount_minor, currency, idempotency_key, params, fence
+    SELECT id, state, attempts, charge_id, amount_minor, currency, idempotency_key, params, fence,
+        lease_until_ms
     FROM refund_intents
 """
 
@@ -109,9 +113,18 @@ class Watcher:
             return False
         if before[0] != state and state not in _EVENT_MOVES[before[0]]:
             self._breach("I2", f"event row {row_id} went from {before[0]} to {state}")
+        if before[0] != "claimed" and state == "claimed":
+            self._leased(row_id)
         if sha256 != before[2] or fence < before[1]:
             self._breach("I1", f"event row {row_id} changed its bytes or its fence fell")
         return state == "new" and before[0] in ("decided", "ignored", "parked")
+
+    def _leased(self, row_id):
+        """A lease is as long as it may be, and no longer, or its work is stranded with its owner."""
+        query = "SELECT lease_until_ms FROM events WHERE id = ?"
+        until_ms = self._raw.execute(query, (row_id,)).fetchone()[0]
+        if until_ms - self._writers_time() > LEASE_MS_MAX:
+            self._breach("I2", f"event row {row_id} is leased for too long")
 
     def _audited(self, back):
         query = "SELECT count(*) FROM audit WHERE action = 'event.replay'"
@@ -160,6 +173,13 @@ class Watcher:
             self._breach("I9", f"intent {intent_id} changed after it was sent")
         if not before[1] <= now[1] <= before[1] + 1 or now[7] < before[7]:
             self._breach("I13", f"attempts or fence of {intent_id} jumped")
+        leased = now[8] is not None and now[8] != before[8]
+        if leased and now[8] - self._writers_time() > EFFECT_LEASE_MS_MAX:
+            self._breach("I2", f"intent {intent_id} is leased for too long")
+
+    def _writers_time(self):
+        """What time it is for the process that has just committed."""
+        return self.world.scheduler.current.process.clock.now_ms()
 
     def _submitted(self, intent_id):
         stopped = self._raw.execute("SELECT stopped FROM brakes").fetchone()

@@ -19,8 +19,9 @@ _KINDS = (
 
 def _answers(kind):
     def begin(world, rng):
-        fault = {"kind": kind, "probability": rng.choice((0.1, 0.3, 0.6))}
-        if rng.random() < 0.6:
+        aimed = world.swarm.aimed
+        fault = {"kind": kind, "probability": 0.6 if aimed else rng.choice((0.1, 0.3, 0.6))}
+        if rng.random() < 0.6 and not aimed:
             fault |= {"method": "POST", "path_prefix": "/v1/refunds"}
         if kind in ("reset", "500_stored"):
             fault["executed"] = rng.random() < 0.6

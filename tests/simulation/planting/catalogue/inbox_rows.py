@@ -106,7 +106,6 @@ DEFECTS = (
         new='"until": now_ms + 6_000 * LEASE_MS}',
         breaks="what a dead worker held is taken up again a day later, not after seconds",
         invariant="I2",
-        missing="the watcher takes a row for due by its own lease; nobody bounds the lease itself",
     ),
     Defect(
         name="leases-taken-from-the-living",

@@ -164,7 +164,6 @@ DEFECTS = (
         new="intent = lease_intent(connection, intent_id, now_ms, now_ms + 3_000 * EFFECT_LEASE_MS)",
         breaks="a refund whose worker died is taken up again a day later",
         invariant="I2",
-        missing="the watcher takes a row for due by its own lease; nobody bounds the lease itself",
     ),
     Defect(
         name="throttled-forgets-the-lost-answer",
@@ -245,7 +244,6 @@ DEFECTS = (
         new="    IntentState.SUCCEEDED: (CaseState.CLOSED, None),",
         breaks="a case whose money went back says that none did",
         invariant="I6",
-        missing="no checker asks that a refunded charge's case says refunded",
     ),
     Defect(
         name="tried-for-ever",
