@@ -90,14 +90,22 @@ class PostgresServer:
         try:
             subprocess.run(asked, user=self._user, cwd="/", capture_output=True, check=True)
         except PermissionError:
-            copy = self.folder / "programs"
-            shutil.copytree(programs, copy, symlinks=True)
-            return copy
+            return self._copy_of(programs)
         except (OSError, subprocess.CalledProcessError) as broken:
             raise PostgresMissingError(
                 f"the tests need PostgreSQL, but {postgres} cannot be run: {broken}"
             ) from broken
         return programs
+
+    def _copy_of(self, programs: Path) -> Path:
+        """A copy that lies as the original does to the wheel's own libraries, which it finds by that."""
+        package = programs.parent
+        libraries = package.parent / f"{package.name}.libs"
+        copy = self.folder / "programs" / package.name / programs.name
+        shutil.copytree(programs, copy, symlinks=True)
+        if libraries.is_dir():
+            shutil.copytree(libraries, self.folder / "programs" / libraries.name, symlinks=True)
+        return copy
 
     def _create_cluster(self) -> None:
         done = subprocess.run(
