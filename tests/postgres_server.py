@@ -6,6 +6,7 @@ server and removes its folder as soon as the test process is gone, however it en
 
 import importlib.util
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -105,6 +106,11 @@ class PostgresServer:
         shutil.copytree(programs, copy, symlinks=True)
         if libraries.is_dir():
             shutil.copytree(libraries, self.folder / "programs" / libraries.name, symlinks=True)
+        # Who runs the server removes the folder after it, when this process was killed.
+        user = pwd.getpwnam(UNPRIVILEGED_USER).pw_uid
+        top = self.folder / "programs"
+        for path in (top, *top.rglob("*")):
+            os.lchown(path, user, -1)
         return copy
 
     def _create_cluster(self) -> None:

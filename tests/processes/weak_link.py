@@ -49,7 +49,16 @@ class WeakLinks:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
         self._loop.run_until_complete(_no_tasks_left())
+        self._loop.run_until_complete(self._no_transports_left())
         self._loop.close()
+
+    async def _no_transports_left(self):
+        # One that was closed with bytes left to send stays open until its peer takes them.
+        for link in self._links:
+            for transport in link.transports:
+                transport.abort()
+        for _ in range(3):
+            await asyncio.sleep(0)
 
 
 async def _no_tasks_left():
@@ -67,6 +76,8 @@ class WeakLink:
         self._target = target
         self._server = None
         self._writers = set()
+        #: Every one that was ever opened.
+        self.transports = []
         self._halved = 0
         self.port = None
         #: How many connections were cut so far.
@@ -115,13 +126,13 @@ class WeakLink:
         self.cuts += len(self._writers) // 2
 
     async def _serve(self, reader, writer):
-        self._writers.add(writer)
+        self._opened(writer)
         try:
             there_reader, there_writer = await self._connect()
         except OSError:
             self._end(writer)
             return
-        self._writers.add(there_writer)
+        self._opened(there_writer)
         directions = [
             asyncio.ensure_future(self._carry(reader, there_writer, answers=False)),
             asyncio.ensure_future(self._carry(there_reader, writer, answers=True)),
@@ -134,6 +145,10 @@ class WeakLink:
             await asyncio.gather(*directions, return_exceptions=True)
             self._end(writer)
             self._end(there_writer)
+
+    def _opened(self, writer):
+        self._writers.add(writer)
+        self.transports.append(writer.transport)
 
     async def _connect(self):
         if isinstance(self._target, tuple):
