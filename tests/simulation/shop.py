@@ -192,6 +192,14 @@ class Shop:
         self.paid_for(made["latest_invoice"], group)
         return made
 
+    def bill(self, customer, amount):
+        """An invoice that is finalised and not yet paid; its id."""
+        given = {"customer": customer, "currency": "usd"}
+        invoice = self.till.post("/v1/invoices", given | {"auto_advance": False})["id"]
+        self.till.post("/v1/invoiceitems", given | {"invoice": invoice, "amount": amount})
+        self.till.post(f"/v1/invoices/{invoice}/finalize", {"auto_advance": False})
+        return invoice
+
     def paid_for(self, invoice_id, group=None):
         """Note the newest payment of an invoice; its charge id."""
         payments = self.till.get("/v1/invoice_payments", {"invoice": invoice_id})["data"]

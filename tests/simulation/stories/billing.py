@@ -9,12 +9,7 @@ def same_invoice(shop, rng):
     group, buyer = shop.group(kind="same_invoice"), shop.buyer()
     customer, method = buyer
     till = shop.till
-    invoice = till.post(
-        "/v1/invoices", {"customer": customer, "currency": "usd", "auto_advance": False}
-    )["id"]
-    item = {"customer": customer, "invoice": invoice, "amount": 1500, "currency": "usd"}
-    till.post("/v1/invoiceitems", item)
-    till.post(f"/v1/invoices/{invoice}/finalize", {"auto_advance": False})
+    invoice = shop.bill(customer, 1500)
     yield soon(rng)
     till.post(f"/v1/invoices/{invoice}/pay", {"payment_method": method})
     shop.paid_for(invoice, group)
@@ -37,12 +32,7 @@ def voided(shop, rng):
     """An invoice is finalised and voided."""
     customer, _ = shop.buyer()
     till = shop.till
-    invoice = till.post(
-        "/v1/invoices", {"customer": customer, "currency": "usd", "auto_advance": False}
-    )["id"]
-    item = {"customer": customer, "invoice": invoice, "amount": 700, "currency": "usd"}
-    till.post("/v1/invoiceitems", item)
-    till.post(f"/v1/invoices/{invoice}/finalize", {"auto_advance": False})
+    invoice = shop.bill(customer, 700)
     yield soon(rng)
     till.post(f"/v1/invoices/{invoice}/void", {})
 
