@@ -20,17 +20,16 @@ def record(
     detail: str | None = None,
 ) -> None:
     """Append one entry, in the transaction of the thing that it records."""
-    connection.execute(
-        insert(audit).values(
-            at_ms=at_ms,
-            actor=actor,
-            action=action,
-            object=object_id,
-            result=result,
-            origin=origin,
-            detail=detail,
-        )
-    )
+    values = {
+        "at_ms": at_ms,
+        "actor": actor,
+        "action": action,
+        "object": object_id,
+        "result": result,
+        "origin": origin,
+        "detail": detail,
+    }
+    connection.execute(_RECORD, values)
 
 
 def entries_about(connection: Connection, object_id: str, count_max: int = 100) -> Sequence[AnyRow]:
@@ -42,3 +41,6 @@ def entries_about(connection: Connection, object_id: str, count_max: int = 100) 
         .limit(count_max)
     )
     return list(reversed(connection.execute(newest).all()))
+
+
+_RECORD = insert(audit)  # built once: building it costs as much as running it

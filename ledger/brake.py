@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BigInteger, Connection, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.audit_log import record
@@ -46,7 +46,7 @@ def lock_brakes(connection: Connection) -> None:
 
 def read_brake(connection: Connection) -> Brake:
     """The switch as it stands; released when nobody has ever touched it."""
-    row = connection.execute(select(brakes)).first()
+    row = connection.execute(_READ).first()
     if row is None:
         return Brake(stopped=False, reason="", actor="", changed_ms=0)
     return Brake(stopped=row.stopped, reason=row.reason, actor=row.actor, changed_ms=row.changed_ms)
@@ -87,18 +87,11 @@ def spend_since(
 
     An intent that is about to be sent again (`except_intent`) does not count against itself.
     """
-    sent = (
-        refund_intents.c.id != except_intent,
-        refund_intents.c.first_sent_ms >= since_ms,
-        refund_intents.c.currency == currency,
-        refund_intents.c.state.in_(SPENT),
-    )
-    total = func.coalesce(func.sum(refund_intents.c.amount_minor), 0)
-    day = connection.execute(select(total, func.count()).where(*sent)).one()
+    spent = {"without": except_intent, "since": since_ms, "in_currency": currency}
+    day = connection.execute(_SPEND, spent).one()
     mine = (0, 0)
     if customer_id is not None:
-        of_customer = refund_intents.c.customer_id == customer_id
-        row = connection.execute(select(total, func.count()).where(*sent, of_customer)).one()
+        row = connection.execute(_SPEND_OF_CUSTOMER, {**spent, "by": customer_id}).one()
         mine = (int(row[0]), int(row[1]))
     return Spend(
         day_minor=int(day[0]),
@@ -106,3 +99,14 @@ def spend_since(
         customer_minor=mine[0],
         customer_count=mine[1],
     )
+
+
+# Statements are built once: building one costs as much as running it.
+_READ = select(brakes)
+_SPEND = select(func.coalesce(func.sum(refund_intents.c.amount_minor), 0), func.count()).where(
+    refund_intents.c.id != bindparam("without"),
+    refund_intents.c.first_sent_ms >= bindparam("since", type_=BigInteger),
+    refund_intents.c.currency == bindparam("in_currency"),
+    refund_intents.c.state.in_(SPENT),
+)
+_SPEND_OF_CUSTOMER = _SPEND.where(refund_intents.c.customer_id == bindparam("by"))

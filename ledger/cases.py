@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from ledger.rows import AnyRow
 from ledger.states import CaseState
@@ -35,19 +35,16 @@ def open_case(
     now_ms: int,
 ) -> Case:
     """Open the case of this kind about a charge; one exists at most, and callers hold its lock."""
-    row_id = connection.execute(
-        insert(cases)
-        .values(
-            kind=kind,
-            charge_id=charge_id,
-            kept_charge_id=kept_charge_id,
-            customer_id=customer_id,
-            state=CaseState.REVIEW.value,
-            opened_ms=now_ms,
-            changed_ms=now_ms,
-        )
-        .returning(cases.c.id)
-    ).scalar_one()
+    values = {
+        "kind": kind,
+        "charge_id": charge_id,
+        "kept_charge_id": kept_charge_id,
+        "customer_id": customer_id,
+        "state": CaseState.REVIEW.value,
+        "opened_ms": now_ms,
+        "changed_ms": now_ms,
+    }
+    row_id = connection.execute(_OPEN, values).scalar_one()
     return Case(
         case_id=row_id,
         kind=kind,
@@ -61,23 +58,14 @@ def open_case(
 
 def cases_about(connection: Connection, kind: str, charge_ids: Iterable[str]) -> dict[str, Case]:
     """The cases of one kind about these charges, by charge."""
-    rows = connection.execute(
-        select(cases).where(cases.c.kind == kind, cases.c.charge_id.in_(list(charge_ids)))
-    ).all()
+    rows = connection.execute(_ABOUT, {"of_kind": kind, "ids": list(charge_ids)}).all()
     return {row.charge_id: _case(row) for row in rows}
 
 
 def cases_keeping(connection: Connection, kind: str, charge_ids: Iterable[str]) -> set[str]:
     """The charges of undecided or unpaid cases that were judged beside one of these charges."""
-    return set(
-        connection.execute(
-            select(cases.c.charge_id).where(
-                cases.c.kind == kind,
-                cases.c.kept_charge_id.in_(list(charge_ids)),
-                cases.c.state.in_([CaseState.REVIEW.value, CaseState.REFUNDING.value]),
-            )
-        ).scalars()
-    )
+    parameters = {"of_kind": kind, "ids": list(charge_ids)}
+    return set(connection.execute(_KEEPING, parameters).scalars())
 
 
 def case_by_id(connection: Connection, case_id: int) -> Case | None:
@@ -99,7 +87,7 @@ def move_case(
     values: dict[str, object] = {"state": state.value, "note": note, "changed_ms": now_ms}
     if kept_charge_id is not None:
         values["kept_charge_id"] = kept_charge_id
-    connection.execute(update(cases).where(cases.c.id == case_id).values(values))
+    connection.execute(_MOVE, {**values, "case": case_id})
 
 
 def count_by_state(connection: Connection) -> dict[str, int]:
@@ -118,3 +106,17 @@ def _case(row: AnyRow) -> Case:
         state=CaseState(row.state),
         note=row.note,
     )
+
+
+# Statements are built once: building one costs as much as running it.
+_OPEN = insert(cases).returning(cases.c.id)
+_MOVE = update(cases).where(cases.c.id == bindparam("case"))
+_ABOUT = select(cases).where(
+    cases.c.kind == bindparam("of_kind"),
+    cases.c.charge_id.in_(bindparam("ids", expanding=True)),
+)
+_KEEPING = select(cases.c.charge_id).where(
+    cases.c.kind == bindparam("of_kind"),
+    cases.c.kept_charge_id.in_(bindparam("ids", expanding=True)),
+    cases.c.state.in_([CaseState.REVIEW.value, CaseState.REFUNDING.value]),
+)

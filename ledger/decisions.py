@@ -29,32 +29,24 @@ def append_decision(
 ) -> int:
     """Write a decision of a case; returns its row id."""
     amount = decision.amount
-    row_id: int = connection.execute(
-        insert(decisions)
-        .values(
-            case_id=case_id,
-            event_row_id=event_row_id,
-            verdict=decision.verdict.value,
-            amount_minor=None if amount is None else amount.amount_minor,
-            currency=None if amount is None else amount.currency,
-            terms_version=decision.terms_version,
-            mode=mode,
-            body=decision.to_json(),
-            made_ms=now_ms,
-        )
-        .returning(decisions.c.id)
-    ).scalar_one()
+    values = {
+        "case_id": case_id,
+        "event_row_id": event_row_id,
+        "verdict": decision.verdict.value,
+        "amount_minor": None if amount is None else amount.amount_minor,
+        "currency": None if amount is None else amount.currency,
+        "terms_version": decision.terms_version,
+        "mode": mode,
+        "body": decision.to_json(),
+        "made_ms": now_ms,
+    }
+    row_id: int = connection.execute(_APPEND, values).scalar_one()
     return row_id
 
 
 def last_decision(connection: Connection, case_id: int) -> AnyRow | None:
     """The newest decision of a case; None when it has none yet."""
-    return connection.execute(
-        select(decisions)
-        .where(decisions.c.case_id == case_id)
-        .order_by(decisions.c.id.desc())
-        .limit(1)
-    ).first()
+    return connection.execute(_LAST, {"of_case": case_id}).first()
 
 
 def decisions_of(connection: Connection, case_id: int) -> Sequence[AnyRow]:
@@ -72,9 +64,11 @@ def seal_decisions(connection: Connection, count_max: int) -> int:
     if not rows:
         return 0
     digest = connection.execute(_LAST_DIGEST).scalar()
+    sealed = []
     for row in rows:
         digest = _digest(digest or "", row)
-        connection.execute(insert(seals).values(decision_id=row.id, digest=digest))
+        sealed.append({"decision_id": row.id, "digest": digest})
+    connection.execute(_SEAL, sealed)
     return len(rows)
 
 
@@ -82,7 +76,15 @@ def seal_decisions(connection: Connection, count_max: int) -> int:
 #: this far back finds them without reading the whole log at each sweep.
 _LATE_IDS_MAX = 10_000
 
-# Built once: building one costs as much as running it, and the sweeper runs them at every pulse.
+# Statements are built once: building one costs as much as running it.
+_APPEND = insert(decisions).returning(decisions.c.id)
+_LAST = (
+    select(decisions)
+    .where(decisions.c.case_id == bindparam("of_case"))
+    .order_by(decisions.c.id.desc())
+    .limit(1)
+)
+_SEAL = insert(seals)
 _NEWEST_SEALED = select(func.coalesce(func.max(seals.c.decision_id), 0)).scalar_subquery()
 _UNSEALED = (
     select(decisions)

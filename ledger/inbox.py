@@ -143,15 +143,13 @@ def release_event(
     connection: Connection, event: ClaimedEvent, not_before_ms: int, note: str
 ) -> bool:
     """Give a claimed event back, to be tried again from `not_before_ms` on."""
-    done = connection.execute(
-        update(events)
-        .where(
-            events.c.id == event.row_id,
-            events.c.fence == event.fence,
-            events.c.state == EventState.CLAIMED,
-        )
-        .values(state=EventState.NEW, lease_until_ms=None, not_before_ms=not_before_ms, note=note)
-    )
+    parameters = {
+        "row": event.row_id,
+        "mark": event.fence,
+        "due": not_before_ms,
+        "why": note,
+    }
+    done = connection.execute(_GIVE_BACK, parameters)
     return done.rowcount == 1
 
 
@@ -199,11 +197,7 @@ def _known(
 ) -> dict[tuple[str, bool, str], tuple[int, str]]:
     if not keys:
         return {}
-    rows = connection.execute(
-        select(
-            events.c.id, events.c.account, events.c.livemode, events.c.event_id, events.c.sha256
-        ).where(tuple_(events.c.account, events.c.livemode, events.c.event_id).in_(keys))
-    ).all()
+    rows = connection.execute(_KNOWN, {"keys": keys}).all()
     return {(row.account, row.livemode, row.event_id): (row.id, row.sha256) for row in rows}
 
 
@@ -228,7 +222,7 @@ _WAITING_COUNT = select(func.count()).select_from(
     .limit(10_000)
     .subquery()
 )
-_EXPIRED = and_(events.c.state == EventState.CLAIMED, events.c.lease_until_ms <= _NOW)
+_EXPIRED = and_(events.c.state == text("'claimed'"), events.c.lease_until_ms <= _NOW)
 _POISONOUS = events.c.kills + 1 >= POISON_KILLS_MAX
 _RELEASE = (
     update(events)
@@ -277,7 +271,28 @@ _INSERT = {
     "sqlite": sqlite.insert(events).on_conflict_do_nothing().returning(*_RETURNED),
     "postgresql": postgresql.insert(events).on_conflict_do_nothing().returning(*_RETURNED),
 }
+_KNOWN = select(
+    events.c.id, events.c.account, events.c.livemode, events.c.event_id, events.c.sha256
+).where(
+    tuple_(events.c.account, events.c.livemode, events.c.event_id).in_(
+        bindparam("keys", expanding=True)
+    )
+)
 _CLAIMED = select(events).where(events.c.id.in_(_IDS)).order_by(events.c.id)
+_GIVE_BACK = (
+    update(events)
+    .where(
+        events.c.id == bindparam("row"),
+        events.c.fence == bindparam("mark"),
+        events.c.state == EventState.CLAIMED,
+    )
+    .values(
+        state=EventState.NEW,
+        lease_until_ms=None,
+        not_before_ms=bindparam("due"),
+        note=bindparam("why"),
+    )
+)
 _SETTLE = (
     update(events)
     .where(

@@ -1,9 +1,11 @@
 """Questions to Stripe about single objects: wanted by a worker, answered outside its transaction."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from ledger.states import LookUpState
 from ledger.tables import look_ups
@@ -26,22 +28,16 @@ def want_look_up(
 
     None when it is wanted already: then it was rung for, or will be when it is due.
     """
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    fresh = {
+    wanted = {
+        "object_type": object_type,
+        "object_id": object_id,
         "reason": reason,
         "state": LookUpState.WANTED.value,
         "attempts": 0,
         "next_attempt_ms": now_ms,
         "changed_ms": now_ms,
     }
-    wanted = dialect.insert(look_ups).values(object_type=object_type, object_id=object_id, **fresh)
-    asked: int | None = connection.execute(
-        wanted.on_conflict_do_update(
-            index_elements=["object_type", "object_id"],
-            set_=fresh,
-            where=look_ups.c.state != LookUpState.WANTED.value,
-        ).returning(look_ups.c.id)
-    ).scalar()
+    asked: int | None = connection.execute(_WANT[connection.dialect.name], wanted).scalar()
     return asked
 
 
@@ -52,16 +48,7 @@ def due_look_ups(connection: Connection, now_ms: int, count_max: int) -> list[in
 
 def take_look_up(connection: Connection, row_id: int, now_ms: int, retry_ms: int) -> LookUp | None:
     """Take one question for an attempt; unanswered, it is due again at `retry_ms`."""
-    done = connection.execute(
-        update(look_ups)
-        .where(
-            look_ups.c.id == row_id,
-            look_ups.c.state == LookUpState.WANTED.value,
-            look_ups.c.next_attempt_ms <= now_ms,
-        )
-        .values(attempts=look_ups.c.attempts + 1, next_attempt_ms=retry_ms)
-        .returning(look_ups.c.object_type, look_ups.c.object_id, look_ups.c.attempts)
-    ).first()
+    done = connection.execute(_TAKE, {"row": row_id, "now": now_ms, "due": retry_ms}).first()
     if done is None:
         return None
     return LookUp(
@@ -83,24 +70,42 @@ def put_off_look_up(connection: Connection, row_id: int, next_attempt_ms: int) -
 
 def end_look_up(connection: Connection, row_id: int, state: LookUpState, now_ms: int) -> None:
     """Record that a question was answered, or given up."""
-    connection.execute(
-        update(look_ups).where(look_ups.c.id == row_id).values(state=state.value, changed_ms=now_ms)
-    )
+    connection.execute(_END, {"row": row_id, "state": state.value, "changed_ms": now_ms})
 
 
 def was_answered(connection: Connection, object_type: str, object_ids: list[str]) -> set[str]:
     """Which of the objects Stripe has been asked about, with an answer."""
-    return set(
-        connection.execute(
-            select(look_ups.c.object_id).where(
-                look_ups.c.object_type == object_type,
-                look_ups.c.object_id.in_(object_ids),
-                look_ups.c.state == LookUpState.ANSWERED.value,
-            )
-        ).scalars()
+    parameters = {"type": object_type, "ids": object_ids}
+    return set(connection.execute(_ANSWERED, parameters).scalars())
+
+
+# Statements are built once: building one costs as much as running it.
+_FRESH = ("reason", "state", "attempts", "next_attempt_ms", "changed_ms")
+
+
+def _wanting(insert: sqlite.Insert | postgresql.Insert) -> ReturningInsert[Any]:
+    return insert.on_conflict_do_update(
+        index_elements=["object_type", "object_id"],
+        set_={name: insert.excluded[name] for name in _FRESH},
+        where=look_ups.c.state != LookUpState.WANTED.value,
+    ).returning(look_ups.c.id)
+
+
+_WANT = {
+    "sqlite": _wanting(sqlite.insert(look_ups)),
+    "postgresql": _wanting(postgresql.insert(look_ups)),
+}
+_TAKE = (
+    update(look_ups)
+    .where(
+        look_ups.c.id == bindparam("row"),
+        look_ups.c.state == LookUpState.WANTED.value,
+        look_ups.c.next_attempt_ms <= bindparam("now", type_=BigInteger),
     )
-
-
+    .values(attempts=look_ups.c.attempts + 1, next_attempt_ms=bindparam("due"))
+    .returning(look_ups.c.object_type, look_ups.c.object_id, look_ups.c.attempts)
+)
+_END = update(look_ups).where(look_ups.c.id == bindparam("row"))
 _DUE = (
     select(look_ups.c.id)
     .where(
@@ -109,4 +114,9 @@ _DUE = (
     )
     .order_by(look_ups.c.next_attempt_ms)
     .limit(bindparam("most", type_=Integer))
+)
+_ANSWERED = select(look_ups.c.object_id).where(
+    look_ups.c.object_type == bindparam("type"),
+    look_ups.c.object_id.in_(bindparam("ids", expanding=True)),
+    look_ups.c.state == LookUpState.ANSWERED.value,
 )

@@ -88,9 +88,7 @@ def _tie(
 
 def payments_by_charge(connection: Connection, charge_ids: Iterable[str]) -> dict[str, Payment]:
     """The facts of these charges alone, by charge; charges that are not known are left out."""
-    rows = connection.execute(
-        select(charges).where(charges.c.charge_id.in_(list(charge_ids)))
-    ).all()
+    rows = connection.execute(_CHARGES, {"ids": list(charge_ids)}).all()
     return {payment.charge_id: payment for payment in payments_from(connection, rows)}
 
 
@@ -249,6 +247,7 @@ _INVOICE_LINKS = (
     .where(invoice_payments.c.payment_intent_id.in_(_IDS))
     .order_by(invoice_payments.c.invoice_payment_id.desc())
 )
+_CHARGES = select(charges).where(charges.c.charge_id.in_(_IDS))
 _SUBSCRIPTIONS = select(subscriptions).where(subscriptions.c.subscription_id.in_(_IDS))
 _DISPUTES = select(disputes.c.charge_id, disputes.c.status, disputes.c.amount_minor).where(
     disputes.c.charge_id.in_(_IDS)

@@ -107,8 +107,7 @@ def settle(connection: Connection, sighting: Sighting, asked_of: str | None) -> 
 
 def seen_event_id(connection: Connection, table: Table, key: str) -> str | None:
     """The event that last told us about an object; None when it is not known."""
-    column = _key_column(table)
-    found = connection.execute(select(table.c.seen_event_id).where(column == key)).scalar()
+    found = connection.execute(_seeing(table), {_KEY: key}).scalar()
     return None if found is None else str(found)
 
 
@@ -148,6 +147,11 @@ def _inserting(dialect_name: str, table: Table) -> ReturningInsert[Any]:
     if dialect_name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing().returning(key)
     return postgresql.insert(table).on_conflict_do_nothing().returning(key)
+
+
+@cache
+def _seeing(table: Table) -> Select[Any]:
+    return select(table.c.seen_event_id).where(_key_column(table) == bindparam(_KEY))
 
 
 @cache

@@ -113,34 +113,29 @@ def reserve(
             .values(**values, fence=refund_intents.c.fence + 1, lease_until_ms=None)
         )
         return intent_id
-    connection.execute(
-        insert(refund_intents).values(
-            id=intent_id,
-            case_id=case_id,
-            charge_id=charge_id,
-            customer_id=customer_id,
-            cause=cause,
-            livemode=livemode,
-            idempotency_key=f"{KEY_PREFIX}refund:{intent_id}",
-            created_ms=now_ms,
-            **values,
-        )
-    )
+    fresh = {
+        "id": intent_id,
+        "case_id": case_id,
+        "charge_id": charge_id,
+        "customer_id": customer_id,
+        "cause": cause,
+        "livemode": livemode,
+        "idempotency_key": f"{KEY_PREFIX}refund:{intent_id}",
+        "created_ms": now_ms,
+    }
+    connection.execute(_RESERVE, fresh | values)
     return intent_id
 
 
 def intent_by_id(connection: Connection, intent_id: str, *, lock: bool = False) -> Intent | None:
     """One intent, its row locked for this transaction if asked; None when there is none."""
-    query = select(refund_intents).where(refund_intents.c.id == intent_id)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    row = connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"intent": intent_id}).first()
     return None if row is None else _intent(row)
 
 
 def intents_of_cases(connection: Connection, case_ids: list[int]) -> dict[int, Intent]:
     """The intents of these cases, by case."""
-    rows = connection.execute(
-        select(refund_intents).where(refund_intents.c.case_id.in_(case_ids))
-    ).all()
+    rows = connection.execute(_OF_CASES, {"ids": case_ids}).all()
     return {row.case_id: _intent(row) for row in rows}
 
 
@@ -173,13 +168,15 @@ def move_intent(
     if state is not intent.state:
         require_intent_move(intent.state, state)
     done = connection.execute(
-        update(refund_intents)
-        .where(
-            refund_intents.c.id == intent.intent_id,
-            refund_intents.c.fence == intent.fence,
-            refund_intents.c.state == intent.state.value,
-        )
-        .values({"changed_ms": now_ms, **values, "state": state.value})
+        _MOVE,
+        {
+            "changed_ms": now_ms,
+            **values,
+            "state": state.value,
+            "intent": intent.intent_id,
+            "seen_fence": intent.fence,
+            "seen_state": intent.state.value,
+        },
     )
     return done.rowcount == 1
 
@@ -202,6 +199,7 @@ def release_held(connection: Connection, now_ms: int) -> int:
     return done.rowcount
 
 
+# Statements are built once: building one costs as much as running it.
 _NOW: BindParameter[int] = bindparam("now", type_=BigInteger)
 _DUE = (
     refund_intents.c.state.in_(
@@ -224,6 +222,17 @@ _RING_FOR = (
     )
     .order_by(refund_intents.c.next_attempt_ms)
     .limit(bindparam("most", type_=Integer))
+)
+_RESERVE = insert(refund_intents)
+_BY_ID = select(refund_intents).where(refund_intents.c.id == bindparam("intent"))
+_BY_ID_LOCKED = _BY_ID.with_for_update()
+_OF_CASES = select(refund_intents).where(
+    refund_intents.c.case_id.in_(bindparam("ids", expanding=True))
+)
+_MOVE = update(refund_intents).where(
+    refund_intents.c.id == bindparam("intent"),
+    refund_intents.c.fence == bindparam("seen_fence"),
+    refund_intents.c.state == bindparam("seen_state"),
 )
 _LEASE = (
     update(refund_intents)

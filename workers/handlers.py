@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ledger.events import ClaimedEvent
 from ledger.look_ups import want_look_up
@@ -78,8 +78,8 @@ def touched_charges(
 
 def charges_of_payment_intent(connection: Connection, payment_intent_id: object) -> list[str]:
     """The known charges of one PaymentIntent."""
-    query = select(charges.c.charge_id).where(charges.c.payment_intent_id == payment_intent_id)
-    return list(connection.execute(query).scalars())
+    parameters = {"payment_intent": payment_intent_id}
+    return list(connection.execute(_OF_PAYMENT_INTENT, parameters).scalars())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,31 +103,28 @@ def _paid_by(connection: Connection, sighting: Sighting) -> list[str]:
 
 
 def _of_invoice(connection: Connection, sighting: Sighting) -> list[str]:
-    query = (
-        select(charges.c.charge_id)
-        .join(
-            invoice_payments,
-            invoice_payments.c.payment_intent_id == charges.c.payment_intent_id,
-        )
-        .where(invoice_payments.c.invoice_id == sighting.key)
-    )
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(_OF_INVOICE, {"invoice": sighting.key}).scalars())
 
 
 def _first_of_subscription(connection: Connection, sighting: Sighting) -> list[str]:
-    query = (
-        select(charges.c.charge_id)
-        .join(
-            invoice_payments,
-            invoice_payments.c.payment_intent_id == charges.c.payment_intent_id,
-        )
-        .join(invoices, invoices.c.invoice_id == invoice_payments.c.invoice_id)
-        .where(
-            invoices.c.subscription_id == sighting.key,
-            invoices.c.billing_reason == "subscription_create",
-        )
-    )
-    return list(connection.execute(query).scalars())
+    parameters = {"subscription": sighting.key}
+    return list(connection.execute(_FIRST_OF_SUBSCRIPTION, parameters).scalars())
+
+
+# Statements are built once: building one costs as much as running it.
+_OF_PAYMENT_INTENT = select(charges.c.charge_id).where(
+    charges.c.payment_intent_id == bindparam("payment_intent")
+)
+_PAID = select(charges.c.charge_id).join(
+    invoice_payments, invoice_payments.c.payment_intent_id == charges.c.payment_intent_id
+)
+_OF_INVOICE = _PAID.where(invoice_payments.c.invoice_id == bindparam("invoice"))
+_FIRST_OF_SUBSCRIPTION = _PAID.join(
+    invoices, invoices.c.invoice_id == invoice_payments.c.invoice_id
+).where(
+    invoices.c.subscription_id == bindparam("subscription"),
+    invoices.c.billing_reason == "subscription_create",
+)
 
 
 _TOUCHED: Mapping[str, _Touched] = {

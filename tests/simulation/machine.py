@@ -7,7 +7,6 @@ from pathlib import Path
 
 import structlog
 
-from ledger.engine import Store
 from runtime.settings import load_settings
 from tests.simulation.coverage import Coverage, cover
 from tests.simulation.database import SimulatedStore
@@ -61,16 +60,16 @@ class Machine:
         self._log.world = world
 
     def plain_read(self):
-        """The store's own connection, without the boundaries of the simulation."""
-        return Store.read(self.store)
+        """The store's own connection, without the boundaries and faults of the simulation."""
+        return self.store.quietly()
 
-    def run(self, seed, *, without=frozenset(), keep_trace=False, broken=False, **changes):
+    def run(self, seed, *, without=frozenset(), broken=False, **changes):
         """Live through one seed and judge it. `broken` makes it fail, to prove that failures are told.
 
         `changes` are options of its swarm that are set, not drawn.
         """
         swarm = replace(draw(seed, without), **changes)
-        world = World(swarm, self, keep_trace=keep_trace)
+        world = World(swarm, self)
         try:
             world.run()
             if not world.violations:
@@ -88,7 +87,7 @@ class Machine:
             deliveries=world.courier.deliveries,
             simulated_ms=world.scheduler.now_ms - world.scheduler.started_ms,
             coverage=cover(world),
-            lines=world.lines or [],
+            lines=world.lines,
         )
 
     def _settings(self, mode):

@@ -20,6 +20,8 @@ class QuickConnection:
         self._raw = connection.connection.driver_connection
         self._before = before
         self._compiled = {}
+        self._plans = {}
+        self._kept = {}
         self._rows = {}
 
     @contextmanager
@@ -53,36 +55,44 @@ class QuickConnection:
         self._before()
         many = isinstance(parameters, list)
         sets = parameters if many else [parameters or {}]
-        compiled, extracted, collected, _ = statement._compile_w_cache(
-            dialect=self.dialect,
-            compiled_cache=self._compiled,
-            column_keys=sorted(sets[0]),
-            for_executemany=False,
-            schema_translate_map=None,
-        )
+        plan, base = self._planned(statement, sets[0])
         rows, count = [], 0
         for one in sets:
-            given = compiled.construct_params(
-                one,
-                escape_names=False,
-                extracted_parameters=extracted,
-                _collected_params=collected,
-            )
-            cursor = self._run(compiled, given)
+            cursor = self._run(plan, {**base, **one})
             if cursor.description is not None:
                 rows += cursor.fetchall()
             count += max(cursor.rowcount, 0)
-        return QuickResult(self._shaped(compiled, rows), count)
+        return QuickResult(self._shaped(plan.compiled, rows), count)
 
-    def _run(self, compiled, given):
-        processors, text, names = compiled._bind_processors, compiled.string, compiled.positiontup
-        if compiled.literal_execute_params or compiled.post_compile_params:
-            state = compiled._process_parameters_for_postcompile(given)
-            processors = {**processors, **state.processors}
-            text, names = state.statement, state.positiontup
-        bound = [
-            processors[name](given[name]) if name in processors else given[name] for name in names
-        ]
+    def _planned(self, statement, first):
+        """How to run a statement, and the values that are its own; found at once if it was built once."""
+        asked = id(statement), *first
+        known = self._kept.get(asked)
+        if known is not None:
+            return known[1:]
+        lasting = "_generate_cache_key" in statement.__dict__  # it was run before: it stays
+        compiled, extracted, collected, _ = statement._compile_w_cache(
+            dialect=self.dialect,
+            compiled_cache=self._compiled,
+            column_keys=sorted(first),
+            for_executemany=False,
+            schema_translate_map=None,
+        )
+        plan = self._plans.get(id(compiled))
+        if plan is None:
+            plan = self._plans[id(compiled)] = _Plan(compiled)
+        base = compiled.construct_params(
+            first, escape_names=False, extracted_parameters=extracted, _collected_params=collected
+        )
+        if lasting:
+            self._kept[asked] = statement, plan, base
+        return plan, base
+
+    def _run(self, plan, given):
+        text, names, processors = plan.fitting(given)
+        bound = [given[name] for name in names]
+        for place, process in processors:
+            bound[place] = process(bound[place])
         try:
             return self._raw.execute(text, bound)
         except sqlite3.Error as error:
@@ -108,6 +118,43 @@ class QuickConnection:
         return [row._make(one) for one in rows]
 
 
+class _Plan:
+    """One compiled statement, and its text for each number of values that its lists came with."""
+
+    def __init__(self, compiled):
+        self.compiled = compiled
+        self._lists = tuple(compiled.bind_names[one] for one in compiled.post_compile_params)
+        self._literal = bool(compiled.literal_execute_params)
+        self._texts = {}
+
+    def fitting(self, given):
+        """(text, names in their order, [(place, processor)]); adds the members of lists to `given`."""
+        lengths = tuple([len(given[name]) for name in self._lists])
+        known = None if self._literal else self._texts.get(lengths)
+        if known is None:
+            known = self._texts[lengths] = self._rendered(given)
+        else:
+            for name, members in known[1]:
+                given.update(zip(members, _flat(given[name]), strict=True))
+        return known[0]
+
+    def _rendered(self, given):
+        compiled = self.compiled
+        text, names, processors = compiled.string, compiled.positiontup, compiled._bind_processors
+        expanded = ()
+        if self._lists or self._literal:
+            state = compiled._process_parameters_for_postcompile(given)
+            text, names = state.statement, state.positiontup
+            processors = {**processors, **state.processors}
+            expanded = tuple(state.parameter_expansion.items())
+        placed = [(at, processors[name]) for at, name in enumerate(names) if name in processors]
+        return (text, names, placed), expanded
+
+
+def _flat(values):
+    return [one for row in values for one in row] if values and type(values[0]) is tuple else values
+
+
 def _typed(row, typed):
     row = list(row)
     for place, read in typed:
@@ -124,6 +171,12 @@ class QuickResult:
 
     def __iter__(self):
         return iter(self._rows)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Nothing is held open."""
 
     def all(self):
         """Every row."""

@@ -134,7 +134,7 @@ def _drawn(seed, without):
         sweepers=rng.choice((1, 1, 1, 2)),
         webs=rng.choice((1, 1, 2)),
         through_sdk=rng.random() < 0.05,
-        plain_store=rng.random() < 0.05,
+        plain_store=rng.random() < 0.02,
         linger_seconds=rng.choices((0.0, 0.03), (9, 1))[0],
         latency_ms_max=rng.choice((3, 100, 1_000, 1_000)),
         starts_observing=rng.random() < 0.06,

@@ -49,8 +49,8 @@ def test_fresh_seeds(machine, first):
 @pytest.mark.parametrize("seed", COMPARED_SEEDS)
 def test_quick_connection_changes_nothing(machine, seed):
     """The connection that leaves SQLAlchemy's execution out leads to the same trace, byte for byte."""
-    plain = machine.run(seed, plain_store=True, keep_trace=True)
-    quick = machine.run(seed, plain_store=False, keep_trace=True)
+    plain = machine.run(seed, plain_store=True)
+    quick = machine.run(seed, plain_store=False)
 
     assert plain.lines == quick.lines
 

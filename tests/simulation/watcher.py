@@ -97,7 +97,9 @@ class Watcher:
         seen = {row[0]: row[1:] for row in self._raw.execute(query)}
         if seen == self._events:
             return
-        back = sum(self._moved_back(row_id, *now) for row_id, now in seen.items())
+        before = self._events
+        moved = [row_id for row_id, now in seen.items() if before.get(row_id) != now]
+        back = sum(self._moved_back(row_id, *seen[row_id]) for row_id in moved)
         if len(seen) < len(self._events):
             self._breach("I1", "an event row is gone")
         if back:

@@ -1,0 +1,61 @@
+"""What is run all the time costs the same however large the ledger has grown: no statement reads a table through."""
+
+import re
+
+import pytest
+from sqlalchemy import event
+
+from ledger.brake import spend_since
+from ledger.cases import cases_about, cases_keeping
+from ledger.decisions import last_decision, seal_decisions
+from ledger.inbox import claim_events, release_expired, waiting_count
+from ledger.look_ups import due_look_ups, take_look_up, was_answered
+from ledger.refund_intents import due_intents, intents_of_cases
+from tests.fakes.frozen_clock import NOON_MS
+
+#: A plan's step that visits every row of a table, unless it walks a partial index of open work.
+_READS_ALL = re.compile(r"SCAN (?!events USING (COVERING )?INDEX ix_events_(waiting|claimed_lane))")
+#: Not tables that grow: a list of values, the one row of a subquery.
+_SMALL = re.compile(r"SCAN (CONSTANT ROW|\(subquery|anon_|json_each)")
+
+_OFTEN = {
+    "release_expired": lambda connection: release_expired(connection, NOON_MS, 100),
+    "claim_events": lambda connection: claim_events(connection, NOON_MS, 100),
+    "waiting_count": lambda connection: waiting_count(connection, NOON_MS),
+    "due_intents": lambda connection: due_intents(connection, NOON_MS, 100),
+    "due_look_ups": lambda connection: due_look_ups(connection, NOON_MS, 100),
+    "take_look_up": lambda connection: take_look_up(connection, 1, NOON_MS, NOON_MS),
+    "was_answered": lambda connection: was_answered(connection, "charge", ["ch_1"]),
+    "seal_decisions": lambda connection: seal_decisions(connection, 100),
+    "last_decision": lambda connection: last_decision(connection, 1),
+    "cases_about": lambda connection: cases_about(connection, "duplicate_charge", ["ch_1"]),
+    "cases_keeping": lambda connection: cases_keeping(connection, "duplicate_charge", ["ch_1"]),
+    "intents_of_cases": lambda connection: intents_of_cases(connection, [1, 2]),
+    "spend_since": lambda connection: spend_since(
+        connection, since_ms=NOON_MS, currency="usd", customer_id="cus_1", except_intent="ri_1"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _OFTEN)
+def test_no_table_is_read_through(sqlite_store, name):
+    """Each of its statements finds its rows by an index, as SQLite's own plan tells."""
+    run = []
+
+    def keep(_connection, _cursor, statement, parameters, *_):
+        run.append((statement, parameters))
+
+    event.listen(sqlite_store.engine, "before_cursor_execute", keep)
+    with sqlite_store.write() as connection:
+        _OFTEN[name](connection)
+    event.remove(sqlite_store.engine, "before_cursor_execute", keep)
+    with sqlite_store.read() as connection:
+        plans = [
+            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            for statement, parameters in run
+            if statement.startswith(("SELECT", "UPDATE", "DELETE"))
+        ]
+    steps = [step.detail for plan in plans for step in plan]
+
+    assert plans
+    assert [] == [one for one in steps if _READS_ALL.match(one) and not _SMALL.match(one)]
