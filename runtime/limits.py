@@ -91,7 +91,7 @@ RETRY_AFTER_SECONDS: Final = 5
 LEASE_MS: Final = 15_000
 
 # How long a worker owns an intent, renewed when it submits. Its reads and its call take a second or two;
-# lease + sweep bring the work of a killed one back within 25 s, of the 30 s that are aimed at. A call
+# lease + sweep bring the work of a killed one back within 22 s, of the 30 s that are aimed at. A call
 # may take 23 s and outlive it: then the successor asks Stripe first, the fence keeps the late one from
 # submitting, and Stripe's key keeps two callers to one refund.
 EFFECT_LEASE_MS: Final = 20_000
@@ -127,8 +127,8 @@ DATABASE_LOCK_MS_MAX: Final = 5_000
 # No statement of ours takes this long on a million rows; one that does is a lost connection.
 DATABASE_STATEMENT_MS_MAX: Final = 15_000
 
-# A fresh intent's own wake-up is left this long to arrive before the sweeper rings for it again;
-# twice the sweeper's pulse, so that a busy queue is not filled with second bells.
+# A fresh intent's own wake-up is left this long to arrive before the sweeper rings for it again:
+# several pulses, so that a busy queue is not filled with second bells.
 FIRST_RING_GRACE_MS: Final = 10_000
 
 # Payments compared at once. More than this around one charge is no shop's customer but a test card
@@ -172,8 +172,8 @@ STRIPE_READ_SECONDS_MAX: Final = 20
 # again blind, which leaves four hours for clocks that disagree and calls that stall.
 IDEMPOTENCY_KEY_AGE_SECONDS_MAX: Final = 20 * 3600
 
-# The sweeper's pulse. Stranded work is found within lease + this.
-SWEEP_SECONDS: Final = 5
+# The sweeper's pulse. Stranded work is found within lease + this; a pulse costs a few milliseconds.
+SWEEP_SECONDS: Final = 2
 
 # --- runtime: wake-ups, logs, the embedded server ------------------------------------------
 

@@ -26,9 +26,14 @@ class Trouble(StrEnum):
 
 
 _SCHEDULE_MS: Mapping[Trouble, tuple[int, ...]] = {
+    # Tries that a killed worker took count as well, and a database that fails is mostly back within
+    # seconds: with half a minute as the third delay, one event in a hundred took longer than 30 s to
+    # recover on a day of kills (docs/testing.md).
     Trouble.EVENT_FAILED: (
         SECOND_MS,
+        2 * SECOND_MS,
         5 * SECOND_MS,
+        10 * SECOND_MS,
         30 * SECOND_MS,
         2 * MINUTE_MS,
         10 * MINUTE_MS,

@@ -44,6 +44,7 @@ def figures(day, *, engine, seed, seconds, conditions):
                 [one.since_acknowledged_seconds for one in day.recoveries]
             ),
         },
+        "slowest": _slowest(day),
         "wrong": day.wrong(),
         "schedule": day.chronicle.lines,
     }
@@ -97,6 +98,22 @@ def table(found):
         shown.add_section()
         shown.add_row(sentence, "")
     return shown
+
+
+def _slowest(day):
+    """The duplicates that took longest, with how often each was tried and what struck meanwhile."""
+    tried = {row.charge_id: row.attempts for row in day.machine.intents().values()}
+    longest = sorted(day.recoveries, key=lambda one: -one.seconds)[:SHOWN_MAX]
+    return [
+        {
+            "charge": one.charge_id,
+            "seconds": one.seconds,
+            "calls": tried.get(one.charge_id),
+            "events": [list(row) for row in day.machine.tries_of(one.charge_id)],
+            "struck": day.chronicle.meanwhile(one),
+        }
+        for one in longest
+    ]
 
 
 def _counted(attempts):

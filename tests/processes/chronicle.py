@@ -30,6 +30,8 @@ class Recovery:
     seconds: float
     since_acknowledged_seconds: float
     struck: bool
+    began_ms: int
+    refunded_ms: int
 
 
 class Chronicle:
@@ -119,7 +121,17 @@ class Chronicle:
             seconds=taken_ms / SECOND_MS,
             since_acknowledged_seconds=max(0, refunded_ms - acknowledged_ms) / SECOND_MS,
             struck=bool(stranded),
+            began_ms=since_ms,
+            refunded_ms=refunded_ms,
         )
+
+    def meanwhile(self, recovery):
+        """The lines of what struck while one duplicate waited, ten seconds before it included."""
+        from_s, until_s = (
+            (at_ms - self._began_ms) / SECOND_MS
+            for at_ms in (recovery.began_ms - 10 * SECOND_MS, recovery.refunded_ms)
+        )
+        return [line for line in self.lines if from_s <= float(line.split()[0]) <= until_s]
 
     def _away_ms(self, from_ms, until_ms):
         """How much of a stretch lies in outages, which may overlap."""

@@ -349,6 +349,16 @@ class Machine:
         found = self.rows(select(events.c.event_id, events.c.sha256))
         return [(row.event_id, row.sha256) for row in found]
 
+    def tries_of(self, charge_id):
+        """(type, attempts, kills, ms from receipt to decision) of each event about one charge."""
+        query = select(
+            events.c.type,
+            events.c.attempts,
+            events.c.kills,
+            events.c.settled_ms - events.c.received_ms,
+        )
+        return self.rows(query.where(events.c.lane == charge_id))
+
     def parked(self):
         """What was set aside for a person, and why."""
         query = select(events).where(events.c.state == EventState.PARKED.value)
