@@ -98,7 +98,8 @@ class Courier:
         for name in sorted(world.standing):
             world.struck(name)
         delay_ms = rng.randint(20, 400)
-        if rng.random() < habits.delayed and not world.healed:
+        late = rng.random() < habits.delayed and event["type"] not in habits.prompt
+        if late and not world.healed:
             delay_ms = round(habits.delay_ms_max ** rng.random())
             if habits.even:
                 delay_ms = rng.randint(0, habits.delay_ms_max)

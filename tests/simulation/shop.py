@@ -97,8 +97,10 @@ class Shop:
     def play(self, story, starts_ms):
         """Tell a story: a generator that yields the seconds until its next step."""
         self.stories_open += 1
+        accompany = self.world.companion()
 
         def step():
+            accompany()
             try:
                 seconds = next(story)
             except StopIteration:

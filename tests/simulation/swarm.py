@@ -23,6 +23,8 @@ _AIMED_STORIES = (
     "renewals",
     "scheduled",
     "dispute",
+    "dispute won",
+    "dispute lost",
     "warning",
     "review",
     "slow refunds",
@@ -46,6 +48,7 @@ class Habits:
     delay_ms_max: int
     forged: float
     even: bool = False  # delays are spread evenly, not mostly short
+    prompt: frozenset[str] = frozenset()  # types of events that are never late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class Swarm:
     starts_observing: bool
     replays_all: bool
     aimed: bool = False
+    companion: str | None = None  # a story that is told anew beside every step of the others
     without: frozenset[str] = field(default=frozenset())
 
 
@@ -83,21 +87,25 @@ def draw(seed, without=frozenset()):
 
 
 def _aimed(swarm, number):
-    """One story under one fault, with everything on its way for long; Stripe's faults need somebody to call it."""
+    """One story under one fault, with everything on its way for long.
+
+    Stripe's faults strike only who calls it: so beside each step of the story something is paid twice.
+    """
     story = _AIMED_STORIES[number % len(_AIMED_STORIES)]
     kinds = [*sorted(FAULTS), *_HABITS]
     fault = kinds[number // len(_AIMED_STORIES) % len(kinds)]
-    told = (story, "same order") if fault.startswith("stripe") else (story,)
+    at_stripe = fault.startswith("stripe")
     return replace(
         swarm,
         faults=tuple({fault} & set(FAULTS) - swarm.without),
-        stories=tuple(name for name in told if name not in swarm.without),
+        stories=tuple({story} - swarm.without),
+        companion="paid twice" if at_stripe and "paid twice" not in swarm.without else None,
         habits=Habits(
             repeated=0.5 if fault == "repeats" else 0.1,
             repeats_max=2,
-            delayed=0.6,
-            # Stripe is called some time after the events that lead to a call, and again and again.
-            delay_ms_max=60_000 if fault.startswith("stripe") else 20_000,
+            delayed=0.9 if at_stripe else 0.6,
+            delay_ms_max=60_000 if at_stripe else 20_000,
+            prompt=frozenset({"charge.succeeded"}) if at_stripe else frozenset(),
             forged=0.5 if fault == "forgeries" else 0.0,
             even=True,
         ),

@@ -58,6 +58,7 @@ class World:
         #: Names of faults that are there all the time, such as a clock that is wrong.
         self.standing = set()
         self._meanwhile = {}
+        self._is_companion = False
         self.clock = TrueClock(self.scheduler)
         self.database = Database()
         self.redis = SimulatedRedis(self.scheduler, self._pushed)
@@ -235,6 +236,20 @@ class World:
         """The process that runs now; "shop" outside of all."""
         task = self.scheduler.current
         return "shop" if task is None else task.name
+
+    def companion(self):
+        """What a story calls at each of its steps: it begins the swarm's companion, which has none itself."""
+        name = self.swarm.companion
+        if name is None or self._is_companion:
+            return lambda: None
+
+        def accompany():
+            if not self.healed:
+                self._is_companion = True
+                STORIES[name].begin(self, self.stream(f"companion:{name}"))
+                self._is_companion = False
+
+        return accompany
 
     def some_web(self, rng):
         """A web process that listens, or None."""

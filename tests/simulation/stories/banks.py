@@ -28,6 +28,17 @@ def dispute(shop, rng):
         shop.till.control(f"disputes/{made['id']}", {"status": status})
 
 
+def _ends(outcome):
+    def ended(shop, rng):
+        charge_id = _somebodys(shop, rng)
+        shop.touch(charge_id, "disputed")
+        made = shop.till.control("disputes", {"charge": charge_id, "status": "needs_response"})
+        yield soon(rng)
+        shop.till.control(f"disputes/{made['id']}", {"status": outcome})
+
+    return begin(ended)
+
+
 def dispute_at_once(shop, rng):
     """An order is paid twice, and the second or the first payment is disputed within the same seconds."""
     group, buyer = shop.group(kind="same_order"), shop.buyer()
@@ -59,6 +70,8 @@ def review(shop, rng):
 
 STORIES = (
     Story(name="dispute", begin=begin(dispute), weight=5),
+    Story(name="dispute won", begin=_ends("won"), weight=1),
+    Story(name="dispute lost", begin=_ends("lost"), weight=1),
     Story(name="dispute at once", begin=begin(dispute_at_once), weight=5),
     Story(name="warning", begin=begin(warning), weight=3),
     Story(name="review", begin=begin(review), weight=3),

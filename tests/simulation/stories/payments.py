@@ -25,6 +25,14 @@ def same_order(shop, rng):
         yield soon(rng)
 
 
+def paid_twice(shop, _rng):
+    """An order is paid twice in one moment."""
+    group, buyer = shop.group(kind="same_order"), shop.buyer()
+    for _ in range(2):
+        shop.pay(buyer, 1500, order=f"twice-{buyer[0]}", group=group)
+    yield 0
+
+
 def same_purchase(shop, rng):
     """A customer buys the same pack twice within minutes, without order references."""
     group, buyer, amount = shop.group(kind="same_purchase"), shop.buyer(), rng.choice(_AMOUNTS)
@@ -68,6 +76,7 @@ def held(shop, rng):
 STORIES = (
     Story(name="honest", begin=begin(honest), weight=3),
     Story(name="same order", begin=begin(same_order), weight=12),
+    Story(name="paid twice", begin=begin(paid_twice), weight=1),
     Story(name="same purchase", begin=begin(same_purchase), weight=5),
     Story(name="same card", begin=begin(same_card), weight=3),
     Story(name="declined first", begin=begin(declined_first), weight=3),

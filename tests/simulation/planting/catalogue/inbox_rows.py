@@ -110,8 +110,8 @@ DEFECTS = (
     Defect(
         name="leases-taken-from-the-living",
         file="ledger/inbox.py",
-        old="_EXPIRED = and_(events.c.state == EventState.CLAIMED, events.c.lease_until_ms <= _NOW)",
-        new="_EXPIRED = events.c.state == EventState.CLAIMED",
+        old="""_EXPIRED = and_(events.c.state == text("'claimed'"), events.c.lease_until_ms <= _NOW)""",
+        new="""_EXPIRED = events.c.state == text("'claimed'")""",
         breaks="the sweeper takes events from workers that are alive, and parks them as poison",
         invariant="I2",
         missing="no look at who ends a lease before its time, and parked rows are put right unseen",

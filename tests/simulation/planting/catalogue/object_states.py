@@ -89,8 +89,8 @@ DEFECTS = (
     Defect(
         name="asked-once-for-ever",
         file="ledger/look_ups.py",
-        old="            where=look_ups.c.state != LookUpState.WANTED.value,",
-        new="            where=look_ups.c.state == LookUpState.GIVEN_UP.value,",
+        old="        where=look_ups.c.state != LookUpState.WANTED.value,",
+        new="        where=look_ups.c.state == LookUpState.GIVEN_UP.value,",
         breaks="an object that Stripe was asked about once is never asked about again",
         invariant="I8",
         missing="no object is unclear twice",
@@ -98,8 +98,8 @@ DEFECTS = (
     Defect(
         name="one-answer-ends-all-questions",
         file="ledger/look_ups.py",
-        old="update(look_ups).where(look_ups.c.id == row_id).values(state=state.value, changed_ms=now_ms)",
-        new="update(look_ups).values(state=state.value, changed_ms=now_ms)",
+        old='_END = update(look_ups).where(look_ups.c.id == bindparam("row"))',
+        new='_END = update(look_ups).where(bindparam("row") > 0)',
         breaks="the first answer closes every question that is open",
         invariant="I8",
         missing="two questions are hardly ever open at once",

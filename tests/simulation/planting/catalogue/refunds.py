@@ -14,8 +14,8 @@ DEFECTS = (
     Defect(
         name="key-from-the-clock",
         file="ledger/refund_intents.py",
-        old='idempotency_key=f"{KEY_PREFIX}refund:{intent_id}",',
-        new='idempotency_key=f"{KEY_PREFIX}refund:{intent_id}:{now_ms}",',
+        old='"idempotency_key": f"{KEY_PREFIX}refund:{intent_id}",',
+        new='"idempotency_key": f"{KEY_PREFIX}refund:{intent_id}:{now_ms}",',
         breaks="a ledger that is built anew pays everything a second time",
         invariant="I9",
     ),
@@ -151,8 +151,8 @@ DEFECTS = (
     Defect(
         name="move-without-fence",
         file="ledger/refund_intents.py",
-        old="            refund_intents.c.fence == intent.fence,",
-        new="            refund_intents.c.fence >= intent.fence,",
+        old='refund_intents.c.fence == bindparam("seen_fence"),',
+        new='refund_intents.c.fence >= bindparam("seen_fence"),',
         breaks="a worker that slept past its lease overwrites what its successor did",
         invariant="I6",
         missing="a worker hardly ever sleeps between an answer and its note",
