@@ -6,6 +6,8 @@ import platform
 
 from rich.table import Table
 
+from tests.processes.chronicle import SECOND_MS
+
 #: The aims of reliability.md §6, in seconds.
 RECOVERY_P99_SECONDS_MAX = 30
 RECOVERY_SECONDS_MAX = 60
@@ -44,6 +46,7 @@ def figures(day, *, engine, seed, seconds, conditions):
                 [one.since_acknowledged_seconds for one in day.recoveries]
             ),
         },
+        "set_aside_and_replayed": day.set_aside,
         "slowest": _slowest(day),
         "wrong": day.wrong(),
         "schedule": day.chronicle.lines,
@@ -91,6 +94,9 @@ def table(found):
     shown.add_row("other faults", f"{sum(found['faults'].values()):,}")
     for name, count in found["faults"].items():
         shown.add_row(f"  {name}", f"{count:,}")
+    shown.add_row(
+        "parked after three deaths, replayed", f"{len(found['set_aside_and_replayed']):,}"
+    )
     shown.add_section()
     for name, spread in found["recovery_seconds"].items():
         shown.add_row(f"recovery of {name} ({spread['count']:,})", _spread_shown(spread))
@@ -102,18 +108,24 @@ def table(found):
 
 def _slowest(day):
     """The duplicates that took longest, with how often each was tried and what struck meanwhile."""
-    tried = {row.charge_id: row.attempts for row in day.machine.intents().values()}
+    intents = {row.charge_id: row for row in day.machine.intents().values()}
     longest = sorted(day.recoveries, key=lambda one: -one.seconds)[:SHOWN_MAX]
     return [
         {
             "charge": one.charge_id,
             "seconds": one.seconds,
-            "calls": tried.get(one.charge_id),
-            "events": [list(row) for row in day.machine.tries_of(one.charge_id)],
+            "calls": intents[one.charge_id].attempts,
+            "decided after": _seconds(one, intents[one.charge_id].created_ms),
+            "sent after": _seconds(one, intents[one.charge_id].first_sent_ms),
+            "tries": day.machine.tries_of(one.charge_id),
             "struck": day.chronicle.meanwhile(one),
         }
         for one in longest
     ]
+
+
+def _seconds(recovery, at_ms):
+    return (at_ms - recovery.began_ms) / SECOND_MS
 
 
 def _counted(attempts):

@@ -2,10 +2,12 @@
 
 *Recovery time* of a duplicate charge: from the moment when its work was last stranded until its refund
 stands at Stripe. Work is stranded when somebody who holds a lease on it is killed or frozen (or
-PostgreSQL crashes under him): the leases are read from the ledger at that moment. Work whose lease was
-never broken, but whose wake-up may have been lost, counts from the acknowledgement of the second
-payment's `charge.succeeded`. Stretches in which the database, Redis or Stripe could not be reached at
-all are subtracted: nobody could have made progress in them.
+PostgreSQL crashes under him): the leases are read from the ledger at that moment. A question to Stripe
+is under a lease as well while it is asked, and what kills an effects worker may leave it for a quarter of a
+minute; by its row it cannot be told from one that waits for its next try, so each try is stranded once at
+the most. Work whose lease was never broken, but whose wake-up may have been lost, counts from the
+acknowledgement of the second payment's `charge.succeeded`. Stretches in which the database, Redis or Stripe
+could not be reached at all are subtracted: nobody could have made progress in them.
 """
 
 import contextlib
@@ -15,8 +17,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from ledger.states import EventState
-from ledger.tables import events, refund_intents
+from ledger.states import EventState, LookUpState
+from ledger.stripe_tables import charges
+from ledger.tables import events, look_ups, refund_intents
 from tests.processes.machine import clock, is_success
 
 SECOND_MS = 1000
@@ -49,15 +52,18 @@ class Chronicle:
         """A process of the kind `what` was killed by SIGKILL."""
         self.kills[what] += 1
         self._write(f"SIGKILL {what}")
-        self.note_leases()
+        self.note_leases(asking=what.startswith(("effects", "postgresql")))
 
     def struck(self, kind, where=""):
         """A fault of another kind has struck."""
         self.faults[kind] += 1
         self._write(f"{kind} {where}".strip())
 
-    def note_leases(self):
-        """Whatever is under a lease now counts as stranded now, unless it already was."""
+    def note_leases(self, *, asking=False):
+        """Whatever is under a lease now counts as stranded now, unless it already was.
+
+        `asking`: questions to Stripe as well, because those who ask them are struck.
+        """
         now_ms = clock.now_ms()
         claimed = select(events.c.lane, events.c.id, events.c.fence).where(
             events.c.state == EventState.CLAIMED.value
@@ -65,9 +71,18 @@ class Chronicle:
         leased = select(
             refund_intents.c.charge_id, refund_intents.c.id, refund_intents.c.fence
         ).where(refund_intents.c.lease_until_ms.is_not(None))
+        asked = (
+            select(charges.c.customer_id, look_ups.c.id, look_ups.c.attempts)
+            .join(
+                charges,
+                (charges.c.payment_intent_id == look_ups.c.object_id)
+                | (charges.c.charge_id == look_ups.c.object_id),
+            )
+            .where(look_ups.c.state == LookUpState.WANTED.value, look_ups.c.attempts > 0)
+        )
         # A database that is down says nothing; what it knew was noted before it was struck.
         with contextlib.suppress(DBAPIError):
-            for query in (claimed, leased):
+            for query in (claimed, leased, asked) if asking else (claimed, leased):
                 for name, row_id, fence in self._machine.rows(query):
                     self._broken.setdefault((name, row_id, fence), now_ms)
 

@@ -169,7 +169,7 @@ class FaultKinds:
         for pid in pids:
             _send(pid, signal.SIGSTOP)
         self._chronicle.struck("frozen", name)
-        self._chronicle.note_leases()
+        self._chronicle.note_leases(asking=self._frozen_last == "effects")
         try:
             yield LOCK_LOOK_SECONDS
             if self._locked_by_the_frozen():

@@ -91,7 +91,7 @@ class Killings:
         if not backends:
             return False
         # While it is down it cannot say who held what.
-        self._chronicle.note_leases()
+        self._chronicle.note_leases(asking=True)
         return self._kill(self._rng.choice(backends)[0], "postgresql backend")
 
     def _kill(self, pid, kind):

@@ -350,19 +350,29 @@ class Machine:
         return [(row.event_id, row.sha256) for row in found]
 
     def tries_of(self, charge_id):
-        """(type, attempts, kills, ms from receipt to decision) of each event about one charge."""
+        """What each event of a charge's customer took: its type, tries, deaths, ms until it was settled."""
+        lane = select(events.c.lane).where(
+            events.c.object_id == charge_id, events.c.type == "charge.succeeded"
+        )
         query = select(
             events.c.type,
             events.c.attempts,
             events.c.kills,
-            events.c.settled_ms - events.c.received_ms,
-        )
-        return self.rows(query.where(events.c.lane == charge_id))
+            (events.c.settled_ms - events.c.received_ms).label("settled_after_ms"),
+        ).where(events.c.lane.in_(lane))
+        return [dict(row._mapping) for row in self.rows(query.order_by(events.c.id))]
 
     def parked(self):
         """What was set aside for a person, and why."""
         query = select(events).where(events.c.state == EventState.PARKED.value)
         return [f"{row.type} {row.event_id}: {row.note}" for row in self.rows(query)]
+
+    def replay_parked(self):
+        """What an operator does about events that were parked because three workers died on them."""
+        command = ["redress", "events", "replay", "--state", "parked", "--run", "--reason"]
+        subprocess.run(
+            [*command, "the deaths were not its doing"], env=self._environ, check=True, timeout=60
+        )
 
     def breaches(self):
         """The ledger's invariants that do not hold."""

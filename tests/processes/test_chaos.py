@@ -1,10 +1,13 @@
 """Half a minute of chaos on each engine; `python -m tests.processes.chaos` plays the long one."""
 
 import pytest
+from sqlalchemy import func, select, update
 
+from ledger.states import EventState
+from ledger.tables import events
 from tests.databases import ENGINES
 from tests.processes.chaos import machine_of_its_own
-from tests.processes.chaos_day import ChaosDay
+from tests.processes.chaos_day import POISON, ChaosDay
 from tests.processes.chaos_report import conditions, figures, shortcomings
 from tests.processes.machine import NOTHING_WRONG
 from tests.processes.skewed_clock import library
@@ -72,3 +75,19 @@ def test_the_report_tells_a_bad_day_from_a_good_one(day):
     assert ["lost: ch_1"] == shortcomings(fine | {"wrong": {"lost": ["ch_1"]}})
     assert 2 == len(shortcomings(fine | {"recovery_seconds": {"every duplicate charge": slow}}))
     assert shortcomings(fine | {"duplicate_charges": 0})
+
+
+def test_what_was_parked_by_chance_is_put_back(day):
+    """The operator's replay takes an event that died three times by chance to its end."""
+    last = select(func.max(events.c.id)).scalar_subquery()
+    with day.machine.store.write() as connection:
+        connection.execute(
+            update(events)
+            .where(events.c.id == last)
+            .values(state=EventState.PARKED.value, note=f"{POISON}three deaths")
+        )
+
+    assert 1 == len(day.machine.parked())
+    day.machine.replay_parked()
+    day.machine.settle()
+    assert [] == day.machine.parked()
