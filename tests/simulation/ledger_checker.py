@@ -122,7 +122,9 @@ _NONE_OF = (
         "something was tried more often than anything may be",
         (
             f"SELECT id FROM refund_intents WHERE attempts > {_ATTEMPTS_MAX}"  # noqa: S608 - our own number
-            f" UNION SELECT object_id FROM look_ups WHERE attempts > {_ATTEMPTS_MAX}"
+            # Taken once more, only to be given up: its last asker died.
+            " UNION SELECT object_id FROM look_ups"
+            f" WHERE attempts > {_ATTEMPTS_MAX} + (state = 'given_up')"
         ),
     ),
     (

@@ -55,7 +55,6 @@ class World:
         self.latency = self.stream("latency")
         self.scheduler = Scheduler(self.stream("scheduler"), BEGUN_MS)
         self.busy_ms = min(swarm.duration_ms, swarm.busy_ms)
-        self.start_ms = min(swarm.duration_ms, swarm.start_ms)
         #: Names of faults that are there all the time, such as a clock that is wrong.
         self.standing = set()
         self._meanwhile = {}
