@@ -36,11 +36,12 @@ def look_up(context: WorkerContext, row_id: int) -> None:
     with context.store.write() as connection:
         retry_ms = next_try_ms(Trouble.UNREACHABLE, str(row_id), _ASKING_TRIES, now_ms)
         wanted = take_look_up(connection, row_id, now_ms, retry_ms)
+        if wanted is not None and wanted.attempts > EVENT_ATTEMPTS_MAX:
+            # Whoever asked for the last time died before it could note that (invariant I13).
+            probe("look_up.given_up")
+            end_look_up(connection, row_id, LookUpState.GIVEN_UP, now_ms)
+            wanted = None
     if wanted is None:
-        return
-    if wanted.attempts > EVENT_ATTEMPTS_MAX:
-        # Whoever asked for the last time died before it could note that (invariant I13).
-        _ask_later(context, wanted)
         return
     try:
         judged = _answer(context, wanted)
