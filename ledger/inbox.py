@@ -279,31 +279,20 @@ _KNOWN = select(
     )
 )
 _CLAIMED = select(events).where(events.c.id.in_(_IDS)).order_by(events.c.id)
-_GIVE_BACK = (
-    update(events)
-    .where(
-        events.c.id == bindparam("row"),
-        events.c.fence == bindparam("mark"),
-        events.c.state == EventState.CLAIMED,
-    )
-    .values(
-        state=EventState.NEW,
-        lease_until_ms=None,
-        not_before_ms=bindparam("due"),
-        note=bindparam("why"),
-    )
+_MINE = update(events).where(
+    events.c.id == bindparam("row"),
+    events.c.fence == bindparam("mark"),
+    events.c.state == text("'claimed'"),
 )
-_SETTLE = (
-    update(events)
-    .where(
-        events.c.id == bindparam("row"),
-        events.c.fence == bindparam("mark"),
-        events.c.state == text("'claimed'"),
-    )
-    .values(
-        state=bindparam("after"),
-        note=bindparam("why"),
-        settled_ms=bindparam("at"),
-        lease_until_ms=None,
-    )
+_GIVE_BACK = _MINE.values(
+    state=EventState.NEW,
+    lease_until_ms=None,
+    not_before_ms=bindparam("due"),
+    note=bindparam("why"),
+)
+_SETTLE = _MINE.values(
+    state=bindparam("after"),
+    note=bindparam("why"),
+    settled_ms=bindparam("at"),
+    lease_until_ms=None,
 )

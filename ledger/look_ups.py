@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Integer, bindparam, select, update
+from sqlalchemy import BigInteger, BindParameter, Connection, Integer, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
 from ledger.states import LookUpState
 from ledger.tables import look_ups
+from runtime.limits import EVENT_ATTEMPTS_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,10 @@ def due_look_ups(connection: Connection, now_ms: int, count_max: int) -> list[in
 
 
 def take_look_up(connection: Connection, row_id: int, now_ms: int, retry_ms: int) -> LookUp | None:
-    """Take one question for an attempt; unanswered, it is due again at `retry_ms`."""
+    """Take one question for an attempt; unanswered, it is due again at `retry_ms`.
+
+    None when it is not due, or was asked as often as anything is (invariant I13).
+    """
     done = connection.execute(_TAKE, {"row": row_id, "now": now_ms, "due": retry_ms}).first()
     if done is None:
         return None
@@ -57,6 +61,12 @@ def take_look_up(connection: Connection, row_id: int, now_ms: int, retry_ms: int
         object_id=done.object_id,
         attempts=done.attempts,
     )
+
+
+def give_up_exhausted(connection: Connection, row_id: int, now_ms: int) -> bool:
+    """End a due question that was asked as often as anything is; whether there was one."""
+    parameters = {"row": row_id, "now": now_ms}
+    return connection.execute(_GIVE_UP, parameters).rowcount == 1
 
 
 def put_off_look_up(connection: Connection, row_id: int, next_attempt_ms: int) -> None:
@@ -95,22 +105,26 @@ _WANT = {
     "sqlite": _wanting(sqlite.insert(look_ups)),
     "postgresql": _wanting(postgresql.insert(look_ups)),
 }
+_NOW: BindParameter[int] = bindparam("now", type_=BigInteger)
+_DUE_ROW = update(look_ups).where(
+    look_ups.c.id == bindparam("row"),
+    look_ups.c.state == LookUpState.WANTED.value,
+    look_ups.c.next_attempt_ms <= _NOW,
+)
 _TAKE = (
-    update(look_ups)
-    .where(
-        look_ups.c.id == bindparam("row"),
-        look_ups.c.state == LookUpState.WANTED.value,
-        look_ups.c.next_attempt_ms <= bindparam("now", type_=BigInteger),
-    )
+    _DUE_ROW.where(look_ups.c.attempts < EVENT_ATTEMPTS_MAX)
     .values(attempts=look_ups.c.attempts + 1, next_attempt_ms=bindparam("due"))
     .returning(look_ups.c.object_type, look_ups.c.object_id, look_ups.c.attempts)
+)
+_GIVE_UP = _DUE_ROW.where(look_ups.c.attempts >= EVENT_ATTEMPTS_MAX).values(
+    state=LookUpState.GIVEN_UP.value, changed_ms=_NOW
 )
 _END = update(look_ups).where(look_ups.c.id == bindparam("row"))
 _DUE = (
     select(look_ups.c.id)
     .where(
         look_ups.c.state == LookUpState.WANTED.value,
-        look_ups.c.next_attempt_ms <= bindparam("now", type_=BigInteger),
+        look_ups.c.next_attempt_ms <= _NOW,
     )
     .order_by(look_ups.c.next_attempt_ms)
     .limit(bindparam("most", type_=Integer))

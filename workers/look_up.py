@@ -11,11 +11,16 @@ from rq.timeouts import BaseTimeoutException
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ledger.look_ups import LookUp, end_look_up, put_off_look_up, take_look_up
+from ledger.look_ups import (
+    LookUp,
+    end_look_up,
+    give_up_exhausted,
+    put_off_look_up,
+    take_look_up,
+)
 from ledger.payment_facts import INVOICES_OF_PAYMENT_INTENT
 from ledger.projections import Sighting, seen_event_id, settle
 from ledger.states import LookUpState
-from runtime.limits import EVENT_ATTEMPTS_MAX
 from runtime.probes import probe
 from workers.context import WorkerContext, ring_for
 from workers.gateway import Rendered
@@ -36,13 +41,11 @@ def look_up(context: WorkerContext, row_id: int) -> None:
     with context.store.write() as connection:
         retry_ms = next_try_ms(Trouble.UNREACHABLE, str(row_id), _ASKING_TRIES, now_ms)
         wanted = take_look_up(connection, row_id, now_ms, retry_ms)
-        if wanted is not None and wanted.attempts > EVENT_ATTEMPTS_MAX:
-            # Whoever asked for the last time died before it could note that (invariant I13).
-            probe("look_up.given_up")
-            end_look_up(connection, row_id, LookUpState.GIVEN_UP, now_ms)
-            wanted = None
-    if wanted is None:
-        return
+        if wanted is None:
+            # Or whoever asked for the last time died before it could note that.
+            if give_up_exhausted(connection, row_id, now_ms):
+                probe("look_up.given_up")
+            return
     try:
         judged = _answer(context, wanted)
     except Rejected:

@@ -122,9 +122,7 @@ _NONE_OF = (
         "something was tried more often than anything may be",
         (
             f"SELECT id FROM refund_intents WHERE attempts > {_ATTEMPTS_MAX}"  # noqa: S608 - our own number
-            # Taken once more, only to be given up: its last asker died.
-            " UNION SELECT object_id FROM look_ups"
-            f" WHERE attempts > {_ATTEMPTS_MAX} + (state = 'given_up')"
+            f" UNION SELECT object_id FROM look_ups WHERE attempts > {_ATTEMPTS_MAX}"
         ),
     ),
     (
@@ -199,7 +197,7 @@ class LedgerChecker:
                 self._breach("I7", f"decision {row_id} was {verdict} {amount} and is now {same}")
         if rows:
             self._try_to_change_a_decision()
-        with self._world.machine.plain_read() as connection:
+        with self._world.store.quietly() as connection:
             broken = broken_seal(connection)
         if broken is not None:
             self._breach("I12", f"the seal of decision {broken} does not fit")
@@ -227,7 +225,7 @@ class LedgerChecker:
         """What `redress doctor` looks for must hold as well; a sample of the seeds is enough for that."""
         if self._world.swarm.seed % _OWN_CHECKS_EVERY:
             return
-        with self._world.machine.plain_read() as connection:
+        with self._world.store.quietly() as connection:
             for breach in check_invariants(connection):
                 if not breach.holds:
                     self._breach(

@@ -59,10 +59,6 @@ class Machine:
         self.book._last_seq = 0
         self._log.world = world
 
-    def plain_read(self):
-        """The store's own connection, without the boundaries and faults of the simulation."""
-        return self.store.quietly()
-
     def run(self, seed, *, without=frozenset(), broken=False, **changes):
         """Live through one seed and judge it. `broken` makes it fail, to prove that failures are told.
 

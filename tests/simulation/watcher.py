@@ -93,7 +93,7 @@ class Watcher:
         )
 
     def _look_at_events(self):
-        query = "SELECT id, state, fence, sha256, attempts FROM events"
+        query = "SELECT id, state, fence, sha256, attempts, lease_until_ms FROM events"
         seen = {row[0]: row[1:] for row in self._raw.execute(query)}
         if seen == self._events:
             return
@@ -106,7 +106,7 @@ class Watcher:
             self._audited(back)
         self._events = seen
 
-    def _moved_back(self, row_id, state, fence, sha256, _attempts):
+    def _moved_back(self, row_id, state, fence, sha256, _attempts, lease_until_ms):
         """Look at how one event moved; whether it was put back to be worked on once more."""
         before = self._events.get(row_id)
         if before is None:
@@ -116,15 +116,13 @@ class Watcher:
         if before[0] != state and state not in _EVENT_MOVES[before[0]]:
             self._breach("I2", f"event row {row_id} went from {before[0]} to {state}")
         if before[0] != "claimed" and state == "claimed":
-            self._leased(row_id)
+            self._leased(row_id, lease_until_ms)
         if sha256 != before[2] or fence < before[1]:
             self._breach("I1", f"event row {row_id} changed its bytes or its fence fell")
         return state == "new" and before[0] in ("decided", "ignored", "parked")
 
-    def _leased(self, row_id):
+    def _leased(self, row_id, until_ms):
         """A lease is as long as it may be, and no longer, or its work is stranded with its owner."""
-        query = "SELECT lease_until_ms FROM events WHERE id = ?"
-        until_ms = self._raw.execute(query, (row_id,)).fetchone()[0]
         if until_ms - self._writers_time() > LEASE_MS_MAX:
             self._breach("I2", f"event row {row_id} is leased for too long")
 

@@ -10,6 +10,7 @@ from ledger.states import CaseState, EventState, IntentState, LookUpState
 from ledger.tables import cases, events, look_ups
 from runtime.limits import EVENT_ATTEMPTS_MAX
 from workers.effects import send_refund
+from workers.look_up import look_up
 
 
 def live_through_two_days(world):
@@ -17,6 +18,16 @@ def live_through_two_days(world):
     for _ in range(48):
         world.step()
         world.clock.advance(90 * 60)
+
+
+def pay_twice_behind(world, gateway):
+    """Decide a duplicate's refund, then put this door to Stripe before it; the context as it was."""
+    world.pay_twice()
+    world.deliver()
+    world.drain()
+    sound = world.context
+    world.context = replace(sound, gateway=gateway)
+    return sound
 
 
 class DefectiveGateway:
@@ -62,11 +73,8 @@ def test_event_that_breaks_its_transaction_every_time_is_bounded(sqlite_world):
 def test_a_defect_in_an_effect_is_bounded(sqlite_world):
     """An effect that always fails is tried as often as anything is, then a person has the case."""
     world = sqlite_world
-    world.pay_twice()
-    world.deliver()
-    world.drain()
     gateway = DefectiveGateway()
-    world.context = replace(world.context, gateway=gateway)
+    pay_twice_behind(world, gateway)
     live_through_two_days(world)
 
     intent = world.intent()
@@ -80,11 +88,7 @@ def test_a_defect_in_an_effect_is_bounded(sqlite_world):
 def test_time_out_of_a_job_is_no_defect(sqlite_world):
     """A job that RQ times out counts as no try: however often, the refund is made once it gets through."""
     world = sqlite_world
-    world.pay_twice()
-    world.deliver()
-    world.drain()
-    sound = world.context
-    world.context = replace(world.context, gateway=TimedOutGateway())
+    sound = pay_twice_behind(world, TimedOutGateway())
     for _ in range(EVENT_ATTEMPTS_MAX + 3):
         world.clock.advance(60)
         with pytest.raises(JobTimeoutException):
@@ -99,11 +103,7 @@ def test_time_out_of_a_job_is_no_defect(sqlite_world):
 def test_a_defect_that_is_mended_costs_nothing(sqlite_world):
     """Once the defect is gone, the refund that waited is made, once."""
     world = sqlite_world
-    world.pay_twice()
-    world.deliver()
-    world.drain()
-    sound = world.context
-    world.context = replace(world.context, gateway=DefectiveGateway())
+    sound = pay_twice_behind(world, DefectiveGateway())
     world.settle(30)
     world.context = sound
     world.settle(3600)
@@ -123,3 +123,21 @@ def test_a_defect_in_a_look_up_is_bounded(sqlite_world):
 
     assert EVENT_ATTEMPTS_MAX == gateway.calls
     assert [LookUpState.GIVEN_UP.value] == [row.state for row in world.rows(look_ups)]
+
+
+def test_a_question_whose_askers_die_is_bounded(sqlite_world):
+    """Askers who never come to an answer count too: after as many as anything gets, it is given up."""
+    world = sqlite_world
+    with world.store.write() as connection:
+        row_id = want_look_up(connection, "subscription", "sub_1", "test", world.clock.now_ms())
+    world.context = replace(world.context, gateway=TimedOutGateway())
+    for _ in range(EVENT_ATTEMPTS_MAX):
+        world.clock.advance(60)
+        with pytest.raises(JobTimeoutException):
+            look_up(world.context, row_id)
+    world.clock.advance(60)
+    look_up(world.context, row_id)
+
+    assert [(LookUpState.GIVEN_UP.value, EVENT_ATTEMPTS_MAX)] == [
+        (row.state, row.attempts) for row in world.rows(look_ups)
+    ]

@@ -15,13 +15,17 @@ def _somebodys(shop, rng):
     return known or shop.pay(shop.buyer(), 1500, order="bank", product="pack")
 
 
+def _disputed(shop, charge_id, status="needs_response"):
+    shop.touch(charge_id, "disputed")
+    return shop.till.control("disputes", {"charge": charge_id, "status": status})
+
+
 def dispute(shop, rng):
     """A payment is disputed, and the dispute moves on, once or more."""
     charge_id = _somebodys(shop, rng)
     yield soon(rng)
     status = rng.choice(("needs_response", "needs_response", "warning_needs_response"))
-    shop.touch(charge_id, "disputed")
-    made = shop.till.control("disputes", {"charge": charge_id, "status": status})
+    made = _disputed(shop, charge_id, status)
     for _ in range(rng.randint(0, 2)):
         yield 1 + soon(rng)
         status = rng.choice(_OUTCOMES.get(status, ("won",)))
@@ -31,8 +35,7 @@ def dispute(shop, rng):
 def _ends(outcome):
     def ended(shop, rng):
         charge_id = _somebodys(shop, rng)
-        shop.touch(charge_id, "disputed")
-        made = shop.till.control("disputes", {"charge": charge_id, "status": "needs_response"})
+        made = _disputed(shop, charge_id)
         yield soon(rng)
         shop.till.control(f"disputes/{made['id']}", {"status": outcome})
 
@@ -46,8 +49,7 @@ def dispute_at_once(shop, rng):
         shop.pay(buyer, 1500, order="raced", group=group)
     yield rng.uniform(0, 3)
     charge_id = group.charge_ids[rng.choice((0, 1, 1))]
-    shop.touch(charge_id, "disputed")
-    made = shop.till.control("disputes", {"charge": charge_id, "status": "needs_response"})
+    made = _disputed(shop, charge_id)
     yield 1 + soon(rng)
     shop.till.control(f"disputes/{made['id']}", {"status": rng.choice(("won", "lost"))})
 
