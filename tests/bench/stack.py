@@ -19,6 +19,7 @@ from ops.supervisor import child_environ, procfile_commands
 from runtime.clock import SystemClock
 from runtime.embedded_redis import EmbeddedRedis, end_with_parent
 from tests.bench.load_generator import SECRET, Loaded
+from tests.free_ports import free_port
 
 ROOT = Path(__file__).parents[2]
 API_KEY = "sk_test_sandbox"
@@ -186,13 +187,6 @@ class Stack:
     def close(self):
         """Close the database."""
         self.store.close()
-
-
-def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _family(pid):

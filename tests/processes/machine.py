@@ -30,10 +30,10 @@ from ops.supervisor import procfile_commands
 from runtime.clock import SystemClock
 from runtime.embedded_redis import EmbeddedRedis, end_with_parent
 from runtime.queues import EFFECTS, EVENTS
+from tests.free_ports import free_port
 from tests.processes.crashing_process import SPRUNG
 from tests.processes.recorded_sandbox import CLIENT_LOG
 from tests.processes.shop import API_KEY, Shop
-from tests.webhooks.web_process import free_port
 
 ROOT = Path(__file__).parents[2]
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -148,8 +148,8 @@ class Machine:
         for name in self._commands:
             self.start_process(name)
         self.shop = self.open_shop()
-        wait_until(self._registered, START_SECONDS_MAX)
-        wait_until(self.receives, START_SECONDS_MAX)
+        wait_until(self._registered, START_SECONDS_MAX, self._none_died)
+        wait_until(self.receives, START_SECONDS_MAX, self._none_died)
 
     def start_process(self, name):
         """Start one process, or start it again."""
@@ -202,6 +202,12 @@ class Machine:
         self.redis.stop()
         self.shop.close()
         self.store.close()
+
+    def _none_died(self):
+        # A start that fails is told here: a fixture's clean-up comes before the report with all logs.
+        words = dict(self.last_words())
+        dead = [name for name, one in self._processes.items() if one.poll() is not None]
+        assert [] == dead, "\n".join(f"{name}: {words[name]}" for name in dead)
 
     def _family(self, name):
         try:

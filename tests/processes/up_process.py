@@ -12,8 +12,8 @@ from sqlalchemy import select
 from ledger.engine import Store
 from ledger.tables import events, refund_intents
 from runtime.embedded_redis import end_with_parent
+from tests.free_ports import free_port
 from tests.processes.machine import SHOWN_ON_FAILURE, wait_until
-from tests.webhooks.web_process import free_port
 
 REDRESS = Path(sys.executable).parent / "redress"
 START_SECONDS_MAX = 120

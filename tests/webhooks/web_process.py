@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from ledger.engine import Store
 from ledger.tables import events
 from runtime.clock import SystemClock
+from tests.free_ports import free_port
 from tests.webhooks.signed_events import OLD_SECRET, SECRET
 
 _ROOT = Path(__file__).parents[2]
@@ -118,10 +119,3 @@ def _whole(received):
         if line.lower().startswith(b"content-length:"):
             return len(body) >= int(line.split(b":")[1])
     return True
-
-
-def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
