@@ -111,6 +111,7 @@ class Shop:
                 self.world.trace(f"story ends: {refused}"[:120])
                 self.stories_open -= 1
                 return
+            seconds = min(seconds, self.world.swarm.pause_seconds_max)
             self.world.scheduler.after(round(seconds * 1000), step)
 
         self.world.scheduler.after(starts_ms, step)
@@ -225,7 +226,7 @@ def begin(story):
     """Make a story's `begin` of its generator function."""
 
     def play(world, rng):
-        world.shop.play(story(world.shop, rng), rng.randint(0, world.busy_ms))
+        world.shop.play(story(world.shop, rng), rng.randint(0, world.start_ms))
 
     return play
 

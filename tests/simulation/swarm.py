@@ -4,6 +4,7 @@ Every seed draws its own subset, because a world in which everything always happ
 happens alone (swarm testing). One in ten has no fault at all, one in five a single one.
 """
 
+import math
 import random
 from dataclasses import dataclass, field, replace
 
@@ -34,6 +35,9 @@ _AIMED_STORIES = (
     "told again",
     "later release",
 )
+#: An aimed story begins within, and goes on after this at the latest.
+_AIMED_START_MS = 2_000
+_AIMED_PAUSE_SECONDS = 3.0
 _LONG_MS = 3_600_001
 DURATIONS_MS = (120_000, 600_000, 3_600_000, 26 * 3_600_000, 73 * 3_600_000)
 
@@ -48,7 +52,7 @@ class Habits:
     delay_ms_max: int
     forged: float
     even: bool = False  # delays are spread evenly, not mostly short
-    prompt: frozenset[str] = frozenset()  # types of events that are never late
+    prompt: frozenset[str] = frozenset()  # types of events that are not late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,8 @@ class Swarm:
     habits: Habits
     duration_ms: int
     busy_ms: int  # stories and faults begin within
+    start_ms: int  # stories begin within
+    pause_seconds_max: float  # between the steps of a story
     operator: bool  # somebody replays, or brakes
     workers: int
     effects: int
@@ -87,30 +93,32 @@ def draw(seed, without=frozenset()):
 
 
 def _aimed(swarm, number):
-    """One story under one fault, with everything on its way for long.
+    """One story under one fault: told at once, with its events on their way for long while the fault strikes.
 
-    Stripe's faults strike only who calls it: so beside each step of the story something is paid twice.
+    Some faults strike only who calls Stripe: then something is paid twice beside each step of the story.
     """
     story = _AIMED_STORIES[number % len(_AIMED_STORIES)]
     kinds = [*sorted(FAULTS), *_HABITS]
     fault = kinds[number // len(_AIMED_STORIES) % len(kinds)]
-    at_stripe = fault.startswith("stripe")
+    callers_only = fault in FAULTS and FAULTS[fault].callers_only
     return replace(
         swarm,
         faults=tuple({fault} & set(FAULTS) - swarm.without),
         stories=tuple({story} - swarm.without),
-        companion="paid twice" if at_stripe and "paid twice" not in swarm.without else None,
+        companion="paid twice" if callers_only and "paid twice" not in swarm.without else None,
         habits=Habits(
             repeated=0.5 if fault == "repeats" else 0.1,
             repeats_max=2,
-            delayed=0.9 if at_stripe else 0.6,
-            delay_ms_max=60_000 if at_stripe else 20_000,
-            prompt=frozenset({"charge.succeeded"}) if at_stripe else frozenset(),
+            delayed=0.9 if callers_only else 0.6,
+            delay_ms_max=60_000 if callers_only else 20_000,
+            prompt=frozenset({"charge.succeeded"}) if callers_only else frozenset(),
             forged=0.5 if fault == "forgeries" else 0.0,
             even=True,
         ),
         duration_ms=120_000 if swarm.duration_ms < _LONG_MS else swarm.duration_ms,
-        busy_ms=5_000,
+        busy_ms=15_000,
+        start_ms=_AIMED_START_MS,
+        pause_seconds_max=_AIMED_PAUSE_SECONDS,
         operator=fault == "operator" and fault not in swarm.without,
         starts_observing=False,
         aimed=True,
@@ -122,6 +130,7 @@ def _drawn(seed, without):
     faults = _faults(rng)
     # Most worlds are small: many of them try more than a few large ones in the same time.
     count = rng.choices((1, 2, 3), (14, 4, 2))[0]
+    busy_ms = rng.choice((3_000, 15_000, 15_000, 60_000, 600_000))
     stories = tuple(rng.choices(list(STORIES), [one.weight for one in STORIES.values()], k=count))
     return Swarm(
         seed=seed,
@@ -135,7 +144,9 @@ def _drawn(seed, without):
             forged=rng.choice((0.0, 0.0, 0.1)),
         ),
         duration_ms=rng.choices(DURATIONS_MS, (3, 4, 3, 1, 1))[0],
-        busy_ms=rng.choice((3_000, 15_000, 15_000, 60_000, 600_000)),
+        busy_ms=busy_ms,
+        start_ms=busy_ms,
+        pause_seconds_max=math.inf,
         operator=rng.random() < 0.2 and "operator" not in without,
         workers=rng.choice((1, 1, 2, 3)),
         effects=rng.choice((1, 2, 3)),

@@ -48,6 +48,8 @@ class World:
         self.healed = self.over = False
         self.kill_rate = self.freeze_rate = self.dequeue_loss = 0.0
         self.freeze_ms = ()
+        #: Boundaries at which a process is frozen, and for how long.
+        self.frozen_at = {}
         self.commits_of_others = self._changes = 0
         self.stripe_faults = []
         self.lines = []
@@ -55,6 +57,7 @@ class World:
         self.latency = self.stream("latency")
         self.scheduler = Scheduler(self.stream("scheduler"), BEGUN_MS)
         self.busy_ms = min(swarm.duration_ms, swarm.busy_ms)
+        self.start_ms = min(swarm.duration_ms, swarm.start_ms)
         #: Names of faults that are there all the time, such as a clock that is wrong.
         self.standing = set()
         self._meanwhile = {}
@@ -107,6 +110,7 @@ class World:
         self.healed = True
         self.standing.clear()
         self.kill_rate = self.freeze_rate = self.dequeue_loss = 0.0
+        self.frozen_at.clear()
         self.database.reset()
         self.store.raw.execute(f"DROP TRIGGER IF EXISTS refused -- {self.swarm.seed}")
         self.redis.away = self.redis.full = False
@@ -189,6 +193,9 @@ class World:
         if self.freeze_rate and self.chance("freezes", self.freeze_rate):
             self.struck("process frozen")
             self.scheduler.freeze(task, self.stream("freezes").choice(self.freeze_ms))
+        if name in self.frozen_at and self.chance("sender frozen", 0.5):
+            self.struck("sender frozen")
+            self.scheduler.freeze(task, self.frozen_at[name])
         self.scheduler.pause(self.latency.randrange(0, 4))
         if process.deadline is not None and self.clock.monotonic() > process.deadline:
             process.deadline = None

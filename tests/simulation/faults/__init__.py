@@ -15,12 +15,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """`begin(world, rng)` arranges all of it. `catalogue` is the fault's id in reliability.md."""
+    """`begin(world, rng)` arranges all of it. `catalogue` is the fault's id in reliability.md.
+
+    `callers_only` says that it strikes nobody but who calls Stripe.
+    """
 
     name: str
     catalogue: str
     begin: Callable[[Any, Random], None]
     weight: int = 4
+    callers_only: bool = False
 
 
 def windows(world, rng, knob, seconds_max):

@@ -50,7 +50,10 @@ def _away(world, rng):
 
 
 FAULTS = (
-    *(Fault(name=f"stripe {kind}", catalogue="F6", begin=_answers(kind)) for kind in _KINDS),
-    Fault(name="stripe unreachable", catalogue="F6", begin=_unreachable),
-    Fault(name="stripe away for long", catalogue="F6", begin=_away, weight=2),
+    *(
+        Fault(name=f"stripe {kind}", catalogue="F6", callers_only=True, begin=_answers(kind))
+        for kind in _KINDS
+    ),
+    Fault(name="stripe unreachable", catalogue="F6", callers_only=True, begin=_unreachable),
+    Fault(name="stripe away for long", catalogue="F6", callers_only=True, begin=_away, weight=2),
 )
