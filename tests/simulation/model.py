@@ -117,7 +117,8 @@ class Model:
         too_old = posts and self._world.scheduler.now_ms - posts[0].at_ms > _KEY_AGE_MS
         # A try that was killed or cut off before it left counts for the ledger and never came to Stripe.
         as_often_as_allowed = attempts >= _ATTEMPTS_MAX and len(posts) >= _ATTEMPTS_MAX // 2
-        never_left = not posts and "process frozen for a day" in self._world.swarm.faults
+        # Stopped between the commit and the call, and then Stripe could not be asked for that long.
+        never_left = not posts and self._world.swarm.duration_ms > _KEY_AGE_MS
         return state == "unknown" and (too_old or as_often_as_allowed or never_left)
 
     def _calls(self):
