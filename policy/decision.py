@@ -17,7 +17,13 @@ from policy.canonical_json import (
     load_strict,
     require_json,
 )
-from policy.checks import MalformedFactError, require_flag, require_member, require_text
+from policy.checks import (
+    MalformedFactError,
+    require_count,
+    require_flag,
+    require_member,
+    require_text,
+)
 from policy.clauses import Clause
 from policy.money import Money
 
@@ -65,12 +71,45 @@ class ClauseResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditEffect:
+    """What a decision does to credits, and to the subscription that issues them.
+
+    `revoked`: what is left of the purchase's credits goes. `restored`: so many come back.
+    """
+
+    revoked: bool
+    restored: int
+    ends_subscription: bool
+
+    def __post_init__(self) -> None:
+        """Refuse wrong types."""
+        require_flag("revoked", self.revoked)
+        require_count("restored", self.restored)
+        require_flag("ends_subscription", self.ends_subscription)
+
+    def to_fields(self) -> dict[str, Json]:
+        """The JSON object of the three fields."""
+        return {
+            "revoked": self.revoked,
+            "restored": self.restored,
+            "ends_subscription": self.ends_subscription,
+        }
+
+    @classmethod
+    def from_fields(cls, fields: Json) -> "CreditEffect":
+        """The inverse of `to_fields`; ValueError names what is wrong."""
+        return cls(**exact_keys(fields, "credits", ("revoked", "restored", "ends_subscription")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A verdict with everything that it rests on.
 
-    `amount` is there exactly when the verdict is APPROVE, and then more than zero; `undecided`
-    has at least one sentence exactly when it is REVIEW, each saying what is open and what each
-    answer would lead to. Raises ValueError at birth otherwise.
+    `amount` is there exactly when the verdict is APPROVE, and then more than zero, unless what is
+    approved are credits: `credits.restored` of them come back. `credits` also says what a refund
+    takes with it; None where the decision is not about credits. `undecided` has at least one
+    sentence exactly when the verdict is REVIEW, each saying what is open and what each answer would
+    lead to. Raises ValueError at birth otherwise.
     """
 
     verdict: Verdict
@@ -79,6 +118,7 @@ class Decision:
     terms_version: str
     undecided: tuple[str, ...]
     facts: Mapping[str, Json]
+    credits: CreditEffect | None = None
 
     def __post_init__(self) -> None:
         """Refuse decisions that say less or more than their verdict."""
@@ -90,7 +130,8 @@ class Decision:
             require_text("undecided", sentence)
         if not self.clauses:
             raise MalformedFactError("a decision must cite at least one clause")
-        if (self.verdict is Verdict.APPROVE) != (self.amount is not None):
+        restores = self.credits is not None and self.credits.restored > 0
+        if (self.verdict is Verdict.APPROVE) != (self.amount is not None or restores):
             raise MalformedFactError("a decision has an amount exactly when it approves")
         if self.amount is not None and self.amount.amount_minor == 0:
             raise MalformedFactError("a decision cannot approve an amount of zero")
@@ -101,25 +142,25 @@ class Decision:
 
     def to_json(self) -> str:
         """The canonical JSON text."""
-        return dump_canonical(
-            {
-                "verdict": self.verdict.value,
-                "amount": None if self.amount is None else self.amount.to_fields(),
-                "clauses": [result.to_fields() for result in self.clauses],
-                "terms_version": self.terms_version,
-                "undecided": list(self.undecided),
-                "facts": self.facts,
-            },
-        )
+        written: dict[str, Json] = {
+            "verdict": self.verdict.value,
+            "amount": None if self.amount is None else self.amount.to_fields(),
+            "clauses": [result.to_fields() for result in self.clauses],
+            "terms_version": self.terms_version,
+            "undecided": list(self.undecided),
+            "facts": self.facts,
+        }
+        if self.credits is not None:
+            written["credits"] = self.credits.to_fields()
+        return dump_canonical(written)
 
     @classmethod
     def from_json(cls, text: str) -> "Decision":
         """The decision of a text that `to_json` wrote; ValueError names what is wrong with it."""
-        fields = exact_keys(
-            load_strict(text),
-            "decision",
-            ("verdict", "amount", "clauses", "terms_version", "undecided", "facts"),
-        )
+        loaded = load_strict(text)
+        names = ("verdict", "amount", "clauses", "terms_version", "undecided", "facts")
+        about_credits = isinstance(loaded, Mapping) and "credits" in loaded
+        fields = exact_keys(loaded, "decision", (*names, "credits") if about_credits else names)
         amount, clauses = fields["amount"], array(fields["clauses"], "clauses")
         return cls(
             verdict=Verdict(fields["verdict"]),
@@ -128,4 +169,5 @@ class Decision:
             terms_version=fields["terms_version"],
             undecided=tuple(array(fields["undecided"], "undecided")),
             facts=fields["facts"],
+            credits=CreditEffect.from_fields(fields["credits"]) if about_credits else None,
         )

@@ -12,19 +12,14 @@ from datetime import date
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import pairwise
-from typing import Any
 
 from policy.clauses import Clause
+from policy.request_terms import RequestTerms, read_request_terms
+from policy.terms_table import TermsError, TermsTable
 
 DAY_SECONDS = 86_400
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 CONFIDENCE_MAX = 100
-#: An entry that is refused is told in its error up to this length.
-SHOWN_CHARS_MAX = 200
-
-
-class TermsError(ValueError):
-    """A file of refund terms is missing or holds an entry that the rules could not follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +68,7 @@ class Terms:
     version: str
     effective: int
     duplicates: DuplicateTerms
+    requests: RequestTerms
     clause_titles: Mapping[Clause, str]
 
     def title(self, clause: Clause) -> str:
@@ -128,8 +124,8 @@ def _read(entry: Traversable) -> Terms:
         # Besides its own error tomllib lets pass what Python says of a number of thousands of digits
         # and of as many brackets within each other.
         raise TermsError(f"{entry.name}: {broken}") from broken
-    top = _Table(file=entry.name, path="", entries=content)
-    top.require_keys({"version", "effective", "duplicates", "clauses"})
+    top = TermsTable(file=entry.name, path="", entries=content)
+    top.require_keys({"version", "effective", "duplicates", "requests", "clauses"})
     version = top.text("version")
     if f"{version}.toml" != entry.name:
         raise top.error("version", f"says {version!r}, which is not the file's name")
@@ -137,11 +133,12 @@ def _read(entry: Traversable) -> Terms:
         version=version,
         effective=(top.day("effective").toordinal() - EPOCH_DAY) * DAY_SECONDS,
         duplicates=_duplicates(top.table("duplicates")),
+        requests=read_request_terms(top.table("requests")),
         clause_titles=_clause_titles(top.table("clauses")),
     )
 
 
-def _duplicates(table: "_Table") -> DuplicateTerms:
+def _duplicates(table: TermsTable) -> DuplicateTerms:
     table.require_keys({field.name for field in fields(DuplicateTerms)})
     refund_at = table.number("refund_at", 1, CONFIDENCE_MAX)
     return DuplicateTerms(
@@ -155,7 +152,7 @@ def _duplicates(table: "_Table") -> DuplicateTerms:
     )
 
 
-def _confidence(table: "_Table", refund_at: int) -> DuplicateConfidence:
+def _confidence(table: TermsTable, refund_at: int) -> DuplicateConfidence:
     names = [field.name for field in fields(DuplicateConfidence)]
     table.require_keys(set(names))
     # What rests on an unknown fact is never refunded without a person, whatever the file says.
@@ -165,66 +162,6 @@ def _confidence(table: "_Table", refund_at: int) -> DuplicateConfidence:
     )
 
 
-def _clause_titles(table: "_Table") -> Mapping[Clause, str]:
+def _clause_titles(table: TermsTable) -> Mapping[Clause, str]:
     table.require_keys({clause.value for clause in Clause})
     return {clause: table.text(clause.value) for clause in Clause}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """A table of a terms file that knows where it stands, so that errors can say it."""
-
-    file: str
-    path: str
-    entries: Mapping[str, Any]
-
-    def error(self, key: str, reason: str) -> TermsError:
-        return TermsError(f"{self.file}: {self.path}{key}: {reason}")
-
-    def require_keys(self, names: set[str]) -> None:
-        for key in sorted(set(self.entries) - names):
-            raise self.error(key, "is not known here")
-        for key in sorted(names - set(self.entries)):
-            raise self.error(key, "is missing")
-
-    def table(self, key: str) -> "_Table":
-        entries = self._typed(key, dict, "a table")
-        return _Table(file=self.file, path=f"{self.path}{key}.", entries=entries)
-
-    def text(self, key: str) -> str:
-        found: str = self._typed(key, str, "a text")
-        if not found.strip():
-            raise self.error(key, "is empty")
-        return found
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        found = self._typed(key, list, "a list of texts")
-        if not found or not all(isinstance(item, str) and item for item in found):
-            raise self.error(key, f"must be a list of one or more texts, not {_shown(found)}")
-        return tuple(found)
-
-    def day(self, key: str) -> date:
-        found: date = self._typed(key, date, "a day such as 2025-09-14")
-        return found
-
-    def number(self, key: str, least: int, most: int) -> int:
-        found: int = self._typed(key, int, "a whole number")
-        if not least <= found <= most:
-            raise self.error(key, f"is {_shown(found)}, but must lie between {least} and {most}")
-        return found
-
-    def _typed(self, key: str, kind: type, wanted: str) -> Any:
-        found = self.entries[key]
-        # The exact type: a bool is no number here, and a date with a time is no day.
-        if type(found) is not kind:
-            raise self.error(key, f"must be {wanted}, not {_shown(found)}")
-        return found
-
-
-def _shown(found: object) -> str:
-    """An entry as it can be told in a sentence."""
-    try:
-        text = repr(found)
-    except ValueError:  # Python does not write out numbers of thousands of digits
-        return "a value too large to be shown"
-    return text if len(text) <= SHOWN_CHARS_MAX else f"{text[:SHOWN_CHARS_MAX]}…"

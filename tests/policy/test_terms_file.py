@@ -225,7 +225,7 @@ def test_entries_beyond_measure(folder, entry, message):
 def test_wrong_table(folder):
     """A value where a table belongs is refused."""
     (folder / "2025-09-14.toml").write_text(
-        'version = "2025-09-14"\neffective = 2025-09-14\nduplicates = 1\nclauses = 2\n',
+        'version = "2025-09-14"\neffective = 2025-09-14\nduplicates = 1\nrequests = 3\nclauses = 2\n',
         encoding="utf-8",
     )
 

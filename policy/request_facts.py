@@ -1,0 +1,156 @@
+"""The facts that a refund request is judged by. None always means "not known".
+
+Times are unix seconds (UTC), amounts minor units of the charge's currency, credits whole numbers.
+Nothing here names a person: who asked stays with the request.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from policy.canonical_json import Json, array, exact_keys
+from policy.checks import MalformedFactError, require_count, require_flag, require_member
+from policy.payments import Payment, payment_from_json, payment_to_json
+
+
+class IntakeField(StrEnum):
+    """What a request has to name (policy § Clauses, `INTAKE`)."""
+
+    ACCOUNT_EMAIL = "account_email"
+    PURCHASE_DATE = "purchase_date"
+    PRODUCT = "product"
+    REASON = "reason"
+
+
+class Reason(StrEnum):
+    """What a customer gives as the reason."""
+
+    CHANGED_MIND = "changed_mind"  # none that any clause asks for
+    FAILURE = "failure"  # the platform did not work
+    OUTAGE = "outage"  # the service was away
+    FLAGGED = "flagged"  # the account was flagged by mistake
+    BILLING = "billing"  # charged wrongly or twice
+    TASTE = "taste"  # the results do not please
+
+
+class Plan(StrEnum):
+    """What was bought."""
+
+    PACK = "pack"  # credits once
+    MONTHLY = "monthly"  # a subscription paid by the month
+    ANNUAL = "annual"  # a subscription paid by the year, credits issued by the month
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFacts:
+    """One request about one purchase.
+
+    `payment` is the charge that paid for it, bought at `payment.created`. `issued`, `used` and
+    `successful` (spent on generations that succeeded) are credits of the purchase: of a plan those
+    of the month, of an annual plan those of the first month. A purchase of which nothing is known
+    to be issued has `issued=None`, never 0. `period_seconds` is how long what was paid lasts;
+    `lost_seconds` how much of it the service was documented to be down, `longest_outage_seconds`
+    and `longest_failure_seconds` the longest time without a break. `wrong_minor` is the part of the
+    charge that the ledger proves to be wrong (0: none). `ruled_little` is what a person ruled about
+    a use of exactly the terms' share. Raises MalformedFactError at birth.
+    """
+
+    asked_at: int
+    named: tuple[IntakeField, ...]
+    reasons: tuple[Reason, ...]
+    payment: Payment
+    plan: Plan | None
+    initial: bool | None
+    issued: int | None
+    used: int | None
+    successful: int | None
+    expired: bool | None
+    breach: bool | None
+    wrongly_flagged: bool | None
+    abuse: bool | None
+    wrong_minor: int | None
+    period_seconds: int | None
+    lost_seconds: int | None
+    longest_outage_seconds: int | None
+    longest_failure_seconds: int | None
+    fee_minor: int | None
+    ruled_little: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse wrong types and facts that contradict each other."""
+        require_count("asked_at", self.asked_at)
+        _require_members("named", self.named, IntakeField)
+        _require_members("reasons", self.reasons, Reason)
+        require_member("payment", self.payment, Payment)
+        if self.plan is not None:
+            require_member("plan", self.plan, Plan)
+        for name in _FLAGS:
+            if getattr(self, name) is not None:
+                require_flag(name, getattr(self, name))
+        for name in _COUNTS:
+            require_count(name, getattr(self, name), optional=True)
+        self._require_order()
+
+    def _require_order(self) -> None:
+        if self.asked_at < self.payment.created:
+            raise MalformedFactError("asked_at must not lie before the purchase")
+        if self.issued == 0 or self.period_seconds == 0:
+            raise MalformedFactError("issued and period_seconds must be null or more than zero")
+        captured_minor = self.payment.captured_minor
+        for lesser, greater in (
+            ("used", self.issued),
+            ("successful", self.issued if self.used is None else self.used),
+            ("wrong_minor", captured_minor),
+            ("fee_minor", captured_minor),
+            ("lost_seconds", self.period_seconds),
+        ):
+            value = getattr(self, lesser)
+            if value is not None and greater is not None and value > greater:
+                raise MalformedFactError(f"{lesser} is {value}, but can be {greater} at most")
+
+
+_FLAGS = ("initial", "expired", "breach", "wrongly_flagged", "abuse", "ruled_little")
+_COUNTS = (
+    "issued",
+    "used",
+    "successful",
+    "wrong_minor",
+    "period_seconds",
+    "lost_seconds",
+    "longest_outage_seconds",
+    "longest_failure_seconds",
+    "fee_minor",
+)
+
+
+def request_to_json(facts: RequestFacts) -> dict[str, Json]:
+    """The facts as a JSON object with a key for each field."""
+    plain = {name: getattr(facts, name) for name in ("asked_at", *_COUNTS, *_FLAGS)}
+    return {
+        **plain,
+        "named": [name.value for name in facts.named],
+        "reasons": [reason.value for reason in facts.reasons],
+        "payment": payment_to_json(facts.payment),
+        "plan": None if facts.plan is None else facts.plan.value,
+    }
+
+
+def request_from_json(value: Json) -> RequestFacts:
+    """The inverse of `request_to_json`; ValueError for unknown or missing keys and wrong values."""
+    known = exact_keys(value, "request", [field.name for field in fields(RequestFacts)])
+    read: dict[str, Callable[[Any], object]] = {
+        "named": lambda found: tuple(IntakeField(name) for name in array(found, "named")),
+        "reasons": lambda found: tuple(Reason(reason) for reason in array(found, "reasons")),
+        "payment": payment_from_json,
+        "plan": lambda found: None if found is None else Plan(found),
+    }
+    return RequestFacts(**known | {name: make(known[name]) for name, make in read.items()})
+
+
+def _require_members(name: str, values: tuple[object, ...], kind: type) -> None:
+    require_member(name, values, tuple)
+    for value in values:
+        require_member(name, value, kind)
+    if len(set(values)) != len(values):
+        raise MalformedFactError(f"{name} names something twice")

@@ -1,0 +1,110 @@
+"""From what the clauses give to what goes back: fees, earlier refunds, disputes, what is left.
+
+Source: policy § How they combine, 9, 10 and 13.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policy.clauses import Clause
+from policy.decision import Verdict
+from policy.money import Money
+from policy.payments import DisputeStanding
+from policy.request_hearing import Hearing, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one clause gives, in minor units before fees, and what it ends when it is paid."""
+
+    clause: Clause
+    entitled_minor: int
+    fee_kept: bool
+    revokes_credits: bool = False
+    ends_subscription: bool = False
+
+
+def still_owed_minor(hearing: Hearing, wrong_minor: int) -> int:
+    """What of a proven wrong charge has not gone back and still could, in steps that Stripe takes."""
+    payment = hearing.facts.payment
+    if payment.dispute is DisputeStanding.LOST:
+        return 0
+    # While a dispute is open its money is away, and may come back.
+    disputed = payment.dispute is DisputeStanding.OPEN
+    unrefunded_minor = max(0, payment.captured_minor - payment.refunded_minor)
+    left_minor = unrefunded_minor if disputed else payment.rest_minor
+    owed_minor = max(0, min(wrong_minor - payment.refunded_minor, left_minor))
+    return (
+        Money(amount_minor=owed_minor, currency=payment.currency).rounded_for_refund().amount_minor
+    )
+
+
+def pay(hearing: Hearing, claims: Sequence[Claim]) -> Outcome:
+    """The best claim as a refund, as far as the charge's money is there."""
+    payment = hearing.facts.payment
+    left = payment.left()
+    gone = payment.dispute is DisputeStanding.LOST or left.amount_minor == 0
+    if gone and payment.dispute is not DisputeStanding.OPEN:
+        return _nothing_left(hearing, left)
+    net_minor, claim = max(
+        ((_net_minor(hearing, claim), claim) for claim in claims), key=lambda one: one[0]
+    )
+    owed_minor = max(0, net_minor - payment.refunded_minor)
+    if claim.fee_kept:
+        compared = {
+            "fee_minor": hearing.number("fee_minor"),
+            "entitled_minor": claim.entitled_minor,
+        }
+        hearing.cite(Clause.FEES, compared, holds=True)
+    if owed_minor and payment.dispute in (DisputeStanding.OPEN, DisputeStanding.WON):
+        return _disputed(hearing, owed_minor)
+    amount = Money(
+        amount_minor=min(owed_minor, left.amount_minor), currency=payment.currency
+    ).rounded_for_refund()
+    if amount.amount_minor == 0:
+        return _nothing_left(hearing, left)
+    return _approved(hearing, claim, amount)
+
+
+def _net_minor(hearing: Hearing, claim: Claim) -> int:
+    fee_minor = hearing.number("fee_minor") if claim.fee_kept else 0
+    return claim.entitled_minor - fee_minor
+
+
+def _approved(hearing: Hearing, claim: Claim, amount: Money) -> Outcome:
+    payment = hearing.facts.payment
+    hearing.cite(Clause.METHOD, {"refund_to_charge": payment.charge_id}, holds=True)
+    hearing.cite(Clause.CURRENCY, {"currency": payment.currency}, holds=True)
+    return Outcome(
+        verdict=Verdict.APPROVE,
+        amount=amount,
+        clauses=tuple(hearing.results),
+        revokes_credits=claim.revokes_credits and hearing.terms.revoke_credits,
+        ends_subscription=claim.ends_subscription and hearing.terms.end_subscription,
+    )
+
+
+def _nothing_left(hearing: Hearing, left: Money) -> Outcome:
+    payment = hearing.facts.payment
+    compared = {
+        "dispute": payment.dispute.value,
+        "refunded_minor": payment.refunded_minor,
+        "left_minor": left.amount_minor,
+    }
+    hearing.cite(Clause.METHOD, compared, holds=False)
+    return hearing.deny()
+
+
+def _disputed(hearing: Hearing, owed_minor: int) -> Outcome:
+    """A dispute that is open, or that the merchant won, is a person's matter."""
+    payment = hearing.facts.payment
+    owed = Money(amount_minor=owed_minor, currency=payment.currency)
+    hearing.cite(Clause.METHOD, {"dispute": payment.dispute.value}, holds=None)
+    if payment.dispute is DisputeStanding.WON:
+        return hearing.review(
+            f"Does {owed} go back, although the bank decided the dispute for the merchant?"
+        )
+    return hearing.review(
+        "How does the open dispute of this payment end? While it is open no refund is possible; if "
+        f"the merchant wins it, up to {owed} may go back; if it is lost, the customer has the money."
+    )
