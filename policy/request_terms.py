@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from policy.terms_table import TermsTable
+from policy.toml_table import TomlTable
 
 _DAYS_MAX = 366
 _HOURS_MAX = 24 * 366
@@ -28,7 +28,7 @@ class RequestTerms:
     arrival_business_days_max: int
 
 
-def read_request_terms(table: TermsTable) -> RequestTerms:
+def read_request_terms(table: TomlTable) -> RequestTerms:
     """The checked entries of `[requests]`. Raises TermsError."""
     table.require_keys({field.name for field in fields(RequestTerms)})
     arrival_max = table.number("arrival_business_days_max", 1, _DAYS_MAX)

@@ -15,11 +15,15 @@ from itertools import pairwise
 
 from policy.clauses import Clause
 from policy.request_terms import RequestTerms, read_request_terms
-from policy.terms_table import TermsError, TermsTable
+from policy.toml_table import TomlTable
 
 DAY_SECONDS = 86_400
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 CONFIDENCE_MAX = 100
+
+
+class TermsError(ValueError):
+    """A file of refund terms is missing or holds an entry that the rules could not follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,7 @@ def _read(entry: Traversable) -> Terms:
         # Besides its own error tomllib lets pass what Python says of a number of thousands of digits
         # and of as many brackets within each other.
         raise TermsError(f"{entry.name}: {broken}") from broken
-    top = TermsTable(file=entry.name, path="", entries=content)
+    top = TomlTable(file=entry.name, path="", entries=content, refused=TermsError)
     top.require_keys({"version", "effective", "duplicates", "requests", "clauses"})
     version = top.text("version")
     if f"{version}.toml" != entry.name:
@@ -138,7 +142,7 @@ def _read(entry: Traversable) -> Terms:
     )
 
 
-def _duplicates(table: TermsTable) -> DuplicateTerms:
+def _duplicates(table: TomlTable) -> DuplicateTerms:
     table.require_keys({field.name for field in fields(DuplicateTerms)})
     refund_at = table.number("refund_at", 1, CONFIDENCE_MAX)
     return DuplicateTerms(
@@ -152,7 +156,7 @@ def _duplicates(table: TermsTable) -> DuplicateTerms:
     )
 
 
-def _confidence(table: TermsTable, refund_at: int) -> DuplicateConfidence:
+def _confidence(table: TomlTable, refund_at: int) -> DuplicateConfidence:
     names = [field.name for field in fields(DuplicateConfidence)]
     table.require_keys(set(names))
     # What rests on an unknown fact is never refunded without a person, whatever the file says.
@@ -162,6 +166,6 @@ def _confidence(table: TermsTable, refund_at: int) -> DuplicateConfidence:
     )
 
 
-def _clause_titles(table: TermsTable) -> Mapping[Clause, str]:
+def _clause_titles(table: TomlTable) -> Mapping[Clause, str]:
     table.require_keys({clause.value for clause in Clause})
     return {clause: table.text(clause.value) for clause in Clause}

@@ -1,4 +1,4 @@
-"""One table of a terms file: every entry is checked where it is read, and every error says where it stands."""
+"""One table of a TOML file: every entry is checked where it is read, and every error says where it stands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,18 @@ from typing import Any
 SHOWN_CHARS_MAX = 200
 
 
-class TermsError(ValueError):
-    """A file of refund terms is missing or holds an entry that the rules could not follow."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TermsTable:
-    """A table of a terms file that knows where it stands, so that errors can say it."""
+class TomlTable:
+    """A table that knows where it stands, so that errors, of the type `refused`, can say it."""
 
     file: str
     path: str
     entries: Mapping[str, Any]
+    refused: type[ValueError]
 
-    def error(self, key: str, reason: str) -> TermsError:
+    def error(self, key: str, reason: str) -> ValueError:
         """The error about one entry, to be raised."""
-        return TermsError(f"{self.file}: {self.path}{key}: {reason}")
+        return self.refused(f"{self.file}: {self.path}{key}: {reason}")
 
     def require_keys(self, names: set[str]) -> None:
         """Refuse unknown and missing keys."""
@@ -32,10 +29,12 @@ class TermsTable:
         for key in sorted(names - set(self.entries)):
             raise self.error(key, "is missing")
 
-    def table(self, key: str) -> "TermsTable":
+    def table(self, key: str) -> "TomlTable":
         """A table within this one."""
         entries = self._typed(key, dict, "a table")
-        return TermsTable(file=self.file, path=f"{self.path}{key}.", entries=entries)
+        return TomlTable(
+            file=self.file, path=f"{self.path}{key}.", entries=entries, refused=self.refused
+        )
 
     def text(self, key: str) -> str:
         """A text that is not blank."""
@@ -50,6 +49,15 @@ class TermsTable:
         if not found or not all(isinstance(item, str) and item for item in found):
             raise self.error(key, f"must be a list of one or more texts, not {_shown(found)}")
         return tuple(found)
+
+    def choice(self, key: str, members: tuple[str, ...]) -> str:
+        """One of a few texts."""
+        if key not in self.entries:
+            raise self.error(key, "is missing")
+        found = self.text(key)
+        if found not in members:
+            raise self.error(key, f"is {_shown(found)}, but must be one of: {', '.join(members)}")
+        return found
 
     def day(self, key: str) -> date:
         """A day without a time."""
