@@ -5,7 +5,7 @@ LOCK := requirements.lock
 DEV_LOCK := tests/requirements.lock
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint types bench simulate plant chaos fuzz lock clean
+.PHONY: run test lint types bench simulate plant chaos fuzz mutate lock clean
 
 run: .venv/.runtime
 	@$(BIN)/redress up
@@ -38,6 +38,9 @@ fuzz: .venv/.dev
 	$(BIN)/python -m tests.fuzz signatures --runs 1000000 $(ARGS)
 	$(BIN)/python -m tests.fuzz command-line --runs 5000 $(ARGS)
 	$(BIN)/python -m tests.fuzz terms --seconds 120 $(ARGS)
+
+mutate: .venv/.dev
+	$(BIN)/mutmut run $(ARGS)
 
 lock: .venv/.dev
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --quiet pyproject.toml -o $(LOCK)

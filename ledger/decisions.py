@@ -7,7 +7,7 @@ that writers need not queue for the chain's end. What was changed after its seal
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, Integer, bindparam, func, insert, select, text
 
@@ -54,6 +54,13 @@ def decisions_of(connection: Connection, case_id: int) -> Sequence[AnyRow]:
     return connection.execute(
         select(decisions).where(decisions.c.case_id == case_id).order_by(decisions.c.id)
     ).all()
+
+
+def every_decision(connection: Connection) -> Iterator[AnyRow]:
+    """Every decision there is, oldest first, without holding all of them at once."""
+    query = select(decisions).order_by(decisions.c.id).execution_options(yield_per=500)
+    with connection.execute(query) as rows:
+        yield from rows
 
 
 def seal_decisions(connection: Connection, count_max: int) -> int:

@@ -35,6 +35,8 @@ HANDLED = frozenset(
         "payment_intent.canceled",
         "payment_intent.payment_failed",
         "payment_intent.succeeded",
+        "price.created",
+        "price.updated",
         "radar.early_fraud_warning.created",
         "radar.early_fraud_warning.updated",
         "refund.created",

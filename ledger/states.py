@@ -49,6 +49,34 @@ class LookUpState(StrEnum):
     GIVEN_UP = "given_up"  # Stripe could not answer after every try
 
 
+class CreditKind(StrEnum):
+    """What an entry does to a customer's credits."""
+
+    GRANT = "grant"  # a purchase, or the merchant, brought credits
+    USAGE = "usage"  # the product spent them
+    EXPIRY = "expiry"  # what was left of a grant ran out of its validity
+    REVOCATION = "revocation"  # what was left of a refunded purchase was taken
+    RESTORATION = "restoration"  # credits came back, to a grant or as one of their own
+
+
+class IssueState(StrEnum):
+    """Where the credits of one paid purchase stand."""
+
+    WAITING = "waiting"  # Stripe has not told yet what the price is
+    ISSUING = "issuing"  # more months of an annual plan are to come
+    DONE = "done"  # everything was issued
+    STOPPED = "stopped"  # the subscription ended or was refunded: nothing more is issued
+
+
+class NoticeState(StrEnum):
+    """Where an e-mail, or a webhook to the product, stands on its way out."""
+
+    WAITING = "waiting"  # to be sent; nothing is on its way
+    SENDING = "sending"  # being handed over, or about to be: it may have arrived
+    SENT = "sent"  # the other side said that it has it
+    FAILED = "failed"  # given up; a person must act
+
+
 EVENT_MOVES: Mapping[EventState, frozenset[EventState]] = {
     EventState.NEW: frozenset({EventState.CLAIMED}),
     EventState.CLAIMED: frozenset(
@@ -95,6 +123,14 @@ INTENT_MOVES: Mapping[IntentState, frozenset[IntentState]] = {
     IntentState.FAILED: frozenset(),
 }
 
+NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
+    # To SENT at once where nothing can be lost on the way: a file in the outbox.
+    NoticeState.WAITING: frozenset({NoticeState.SENDING, NoticeState.SENT, NoticeState.FAILED}),
+    NoticeState.SENDING: frozenset({NoticeState.WAITING, NoticeState.SENT, NoticeState.FAILED}),
+    NoticeState.SENT: frozenset({NoticeState.WAITING}),  # a webhook, sent anew by an operator
+    NoticeState.FAILED: frozenset({NoticeState.WAITING}),  # by an operator
+}
+
 #: The states in which an intent holds a claim on the charge's money (invariant I4).
 MONEY_HELD = frozenset(
     {
@@ -115,3 +151,9 @@ def require_intent_move(before: IntentState, after: IntentState) -> None:
     """Raise MoveRefused unless an intent may go from `before` to `after`."""
     if after not in INTENT_MOVES[before]:
         raise MoveRefused(f"a refund intent cannot go from {before} to {after}")
+
+
+def require_notice_move(before: NoticeState, after: NoticeState) -> None:
+    """Raise MoveRefused unless a notice may go from `before` to `after`."""
+    if after not in NOTICE_MOVES[before]:
+        raise MoveRefused(f"a notice cannot go from {before} to {after}")

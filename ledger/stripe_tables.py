@@ -78,6 +78,8 @@ invoices = _projection(
     _text("currency", null=False),
     _number("amount_due_minor"),
     _text("price_ids", null=False),
+    Column("lines", Text, nullable=False, server_default="[]"),
+    _number("paid_at", null=True),
     _number("created"),
 )
 Index("ix_invoices_subscription", invoices.c.subscription_id)
@@ -163,6 +165,17 @@ early_fraud_warnings = _projection(
     _number("created"),
 )
 Index("ix_early_fraud_warnings_charge", early_fraud_warnings.c.charge_id)
+
+prices = _projection(
+    "prices",
+    "price_id",
+    _text("product_id"),
+    _text("currency", null=False),
+    _number("unit_amount_minor", null=True),
+    _text("interval"),
+    Column("active", Boolean, nullable=False),
+    _text("offer", null=False),
+)
 
 customers = _projection(
     "customers",

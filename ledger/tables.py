@@ -226,6 +226,3 @@ audit = Table(
 )
 
 Index("ix_audit_object", audit.c.object, audit.c.id)
-
-#: Rows of these tables are never changed and never deleted; triggers refuse it (invariant I12).
-APPEND_ONLY = (decisions, seals, audit)

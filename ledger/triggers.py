@@ -1,14 +1,17 @@
 """What the database itself refuses, beyond what a CHECK can say: the same rules in both dialects.
 
 Append-only tables (I12) refuse UPDATE and DELETE. The intents that hold a claim on a charge's money
-never add up to more than was captured (I4).
+never add up to more than was captured (I4). No grant of credits is drawn below nothing.
 """
 
 from sqlalchemy import Connection
 
+from ledger.credit_tables import credit_entries
 from ledger.states import MONEY_HELD
-from ledger.tables import APPEND_ONLY
+from ledger.tables import audit, decisions, seals
 
+#: Rows of these tables are never changed and never deleted (invariant I12).
+APPEND_ONLY = (decisions, seals, audit, credit_entries)
 _HELD = ", ".join(f"'{state.value}'" for state in sorted(MONEY_HELD))
 
 _OVERDRAWN = f"""
@@ -17,6 +20,12 @@ _OVERDRAWN = f"""
     + NEW.amount_minor
     > COALESCE((SELECT captured_minor FROM charges WHERE charge_id = NEW.charge_id), 0)
 """  # noqa: S608 - made of this module's own constants
+
+
+_OVERDRAWN_GRANT = """
+    COALESCE((SELECT SUM(credits) FROM credit_entries
+              WHERE id = NEW.grant_id OR grant_id = NEW.grant_id), 0) + NEW.credits < 0
+"""
 
 
 def trigger_statements(dialect: str) -> list[str]:
@@ -43,6 +52,11 @@ def _sqlite() -> list[str]:
         BEGIN SELECT RAISE(ABORT, 'inv_i4: refunds would exceed what was captured'); END"""
         for name, verb in (("insert", "INSERT"), ("update", "UPDATE OF state, amount_minor"))
     ]
+    statements.append(
+        f"""CREATE TRIGGER inv_credit_balance BEFORE INSERT ON credit_entries
+        WHEN NEW.grant_id IS NOT NULL AND {_OVERDRAWN_GRANT}
+        BEGIN SELECT RAISE(ABORT, 'inv_credit: a grant would be overdrawn'); END"""
+    )
     return statements
 
 
@@ -60,6 +74,18 @@ def _postgresql() -> list[str]:
           END IF;
           RETURN NEW;
         END $$""",
+        f"""CREATE FUNCTION inv_credit_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF NEW.grant_id IS NOT NULL THEN
+            PERFORM 1 FROM credit_entries WHERE id = NEW.grant_id FOR UPDATE;
+            IF {_OVERDRAWN_GRANT} THEN
+              RAISE EXCEPTION 'inv_credit: a grant would be overdrawn';
+            END IF;
+          END IF;
+          RETURN NEW;
+        END $$""",
+        """CREATE TRIGGER inv_credit_balance BEFORE INSERT ON credit_entries
+        FOR EACH ROW EXECUTE FUNCTION inv_credit_balance()""",
         """CREATE TRIGGER inv_i4_intent BEFORE INSERT OR UPDATE OF state, amount_minor
         ON refund_intents FOR EACH ROW EXECUTE FUNCTION inv_i4_captured()""",
     ]

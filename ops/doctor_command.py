@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 
+from ops.catalogue_diagnosis import diagnose_catalogue
 from ops.diagnosis import Diagnosis, Level
 from ops.ledger_diagnoses import diagnose_ledger
 from ops.machine_diagnoses import diagnose_folder, diagnose_redis, diagnose_stripe
@@ -54,6 +55,7 @@ def diagnose(operator: OperatorContext) -> Iterator[Diagnosis]:
     try:
         with operator.wiring() as wiring:
             yield from diagnose_ledger(wiring)
+            yield from diagnose_catalogue(wiring)
             yield from diagnose_redis(wiring)
     except NoLedgerYet as error:
         yield Diagnosis(

@@ -5,6 +5,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ops.operator_context import NoLedgerYet
+from policy.catalogue import CatalogueError
+from policy.terms_file import TermsError
 from runtime.data_lock import DataFolderInUse
 from runtime.settings import SettingsError
 
@@ -24,7 +26,9 @@ def failure_sentences(error: Exception) -> tuple[str, ...]:
         return error.problems
     if isinstance(error, click.Abort):
         return ("Stopped before it was done.",)
-    if isinstance(error, NoLedgerYet | DataFolderInUse | click.ClickException):
+    if isinstance(
+        error, NoLedgerYet | DataFolderInUse | CatalogueError | TermsError | click.ClickException
+    ):
         return (str(error),)
     if isinstance(error, SQLAlchemyError):
         return (database_sentence(error),)

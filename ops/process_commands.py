@@ -87,6 +87,7 @@ def _work_on(queue_name: str) -> None:
 
 
 def _worker_context(wiring: Wiring) -> Any:
+    from workers.catalogue_book import CatalogueBook  # noqa: PLC0415 - loads the policy
     from workers.context import WorkerContext  # noqa: PLC0415 - loads Stripe's SDK
     from workers.gateway import StripeGateway  # noqa: PLC0415 - loads Stripe's SDK
 
@@ -96,6 +97,7 @@ def _worker_context(wiring: Wiring) -> Any:
         clock=wiring.clock,
         gateway=StripeGateway(wiring.settings),
         wakeups=wiring.wakeups,
+        catalogue=CatalogueBook(wiring.settings.redress_catalogue),
     )
 
 

@@ -7,14 +7,12 @@ from typing import Any
 from ledger.refund_queries import RefundStory
 from ledger.rows import AnyRow
 from ops.audit_lines import audit_document, print_audit
+from ops.decision_account import print_clauses
 from ops.moments import moment_text
 from ops.terminal import print_facts, print_table, say
 from policy.clauses import Clause
-from policy.decision import ClauseResult, Decision
+from policy.decision import Decision
 from policy.money import Money
-
-_HOLDS = {True: "holds", False: "does not hold", None: "is open"}
-_MINOR = "_minor"
 
 
 def story_document(story: RefundStory) -> dict[str, Any]:
@@ -88,37 +86,7 @@ def _print_decision(row: AnyRow, titles: Mapping[Clause, str]) -> None:
     )
     for sentence in decision.undecided:
         say(f"  Open: {sentence}")
-    currency = _currency_of(decision)
-    for result in decision.clauses:
-        _print_clause(result, titles, currency)
-
-
-def _print_clause(result: ClauseResult, titles: Mapping[Clause, str], currency: str | None) -> None:
-    say(f"  {result.clause} {_HOLDS[result.holds]}: {titles.get(result.clause, '')}")
-    compared = [
-        (name.removesuffix(_MINOR).replace("_", " "), _compared(name, value, currency))
-        for name, value in result.compared.items()
-    ]
-    if compared:
-        print_facts(compared, indent=6)
-
-
-def _compared(name: str, value: Any, currency: str | None) -> str:
-    if value is None:
-        return "not known"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if name.endswith(_MINOR) and isinstance(value, int) and value >= 0 and currency:
-        return str(Money(amount_minor=value, currency=currency))
-    return str(value)
-
-
-def _currency_of(decision: Decision) -> str | None:
-    if decision.amount is not None:
-        return decision.amount.currency
-    payment = decision.facts.get("payment")
-    currency = payment.get("currency") if isinstance(payment, dict) else None
-    return currency if isinstance(currency, str) else None
+    print_clauses(decision, titles)
 
 
 def _print_intent(intent: AnyRow) -> None:

@@ -174,6 +174,8 @@ def _served_environ(settings: Settings) -> dict[str, str]:
     }
     if settings.stripe_api_key is None:
         host, port = settings.redress_host, settings.redress_sandbox_port
+        sold = Path(ops.__file__).parent / "sandbox" / "catalogue.toml"
+        given.setdefault("REDRESS_CATALOGUE", str(sold))
         given |= {
             "STRIPE_API_KEY": SANDBOX_KEY,
             "STRIPE_API_BASE": f"http://{host}:{port}",

@@ -22,12 +22,18 @@ def require_text(name: str, value: object, *, optional: bool = False) -> None:
         raise MalformedFactError(f"{name} must be a non-empty text, not {value!r}")
 
 
+#: What a database's 64 bits hold; Stripe's own amounts stay far below it.
+COUNT_MAX = 2**63 - 1
+
+
 def require_count(name: str, value: object, *, optional: bool = False) -> None:
-    """An integer of zero or more (minor units, seconds, counts); True and False are refused."""
+    """An integer from zero to COUNT_MAX (minor units, seconds, counts); True and False are refused."""
     if value is None and optional:
         return
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise MalformedFactError(f"{name} must be a whole number of zero or more, not {value!r}")
+    if value > COUNT_MAX:
+        raise MalformedFactError(f"{name} is larger than any count or amount can be")
 
 
 def require_flag(name: str, value: object) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from policy.canonical_json import Json, JsonScalar, exact_keys
+from policy.clauses import Clause
 from policy.decision import ClauseResult, CreditEffect, Decision, Verdict
 from policy.possible_answers import answers_to, clause_of, question_about
 from policy.request_facts import RequestFacts, request_from_json, request_to_json
@@ -131,15 +132,17 @@ def _sentences(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 
 
 def _agreed(outcomes: Sequence[Outcome]) -> tuple[ClauseResult, ...]:
-    """The clauses that every outcome cites, with what they agree on."""
-    first, *others = ({result.clause: result for result in one.clauses} for one in outcomes)
-    shared = [clause for clause in first if all(clause in other for other in others)]
-    return tuple(_merged([first[clause], *(one[clause] for one in others)]) for clause in shared)
+    """Every clause that an outcome cites; it holds or not where all of them say the same, else it is open."""
+    cited: dict[Clause, list[ClauseResult]] = {}
+    for outcome in outcomes:
+        for result in outcome.clauses:
+            cited.setdefault(result.clause, []).append(result)
+    return tuple(_merged(results, len(outcomes)) for results in cited.values())
 
 
-def _merged(results: Sequence[ClauseResult]) -> ClauseResult:
+def _merged(results: Sequence[ClauseResult], outcomes: int) -> ClauseResult:
     first, *others = results
-    agree = all(other.holds == first.holds for other in others)
+    agree = len(results) == outcomes and all(other.holds == first.holds for other in others)
     compared: dict[str, JsonScalar] = {
         name: value if all(other.compared.get(name) == value for other in others) else None
         for name, value in first.compared.items()

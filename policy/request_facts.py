@@ -7,11 +7,13 @@ Nothing here names a person: who asked stays with the request.
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from policy.canonical_json import Json, array, exact_keys
 from policy.checks import MalformedFactError, require_count, require_flag, require_member
 from policy.payments import Payment, payment_from_json, payment_to_json
+
+Member = TypeVar("Member", bound=StrEnum)
 
 
 class IntakeField(StrEnum):
@@ -140,12 +142,20 @@ def request_from_json(value: Json) -> RequestFacts:
     """The inverse of `request_to_json`; ValueError for unknown or missing keys and wrong values."""
     known = exact_keys(value, "request", [field.name for field in fields(RequestFacts)])
     read: dict[str, Callable[[Any], object]] = {
-        "named": lambda found: tuple(IntakeField(name) for name in array(found, "named")),
-        "reasons": lambda found: tuple(Reason(reason) for reason in array(found, "reasons")),
+        "named": lambda found: _members("named", array(found, "named"), IntakeField),
+        "reasons": lambda found: _members("reasons", array(found, "reasons"), Reason),
         "payment": payment_from_json,
-        "plan": lambda found: None if found is None else Plan(found),
+        "plan": lambda found: None if found is None else _members("plan", [found], Plan)[0],
     }
     return RequestFacts(**known | {name: make(known[name]) for name, make in read.items()})
+
+
+def _members(name: str, values: list[Any], kind: type[Member]) -> tuple[Member, ...]:
+    try:
+        return tuple(kind(value) for value in values)
+    except ValueError:
+        known = ", ".join(member.value for member in kind)
+        raise MalformedFactError(f"{name} must be of: {known}") from None
 
 
 def _require_members(name: str, values: tuple[object, ...], kind: type) -> None:

@@ -15,9 +15,8 @@ from policy.request_hearing import Hearing, Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What one clause gives, in minor units before fees, and what it ends when it is paid."""
+    """What a clause gives, in minor units before fees, and what it ends when it is paid."""
 
-    clause: Clause
     entitled_minor: int
     fee_kept: bool
     revokes_credits: bool = False
@@ -39,31 +38,38 @@ def still_owed_minor(hearing: Hearing, wrong_minor: int) -> int:
     )
 
 
+def nothing_left(hearing: Hearing) -> Outcome | None:
+    """A denial when the charge's money went back or a dispute took it; None while some may be left."""
+    payment = hearing.facts.payment
+    if payment.dispute is DisputeStanding.OPEN:
+        return None
+    if payment.dispute is not DisputeStanding.LOST and payment.left().amount_minor > 0:
+        return None
+    return _denied(hearing)
+
+
 def pay(hearing: Hearing, claims: Sequence[Claim]) -> Outcome:
     """The best claim as a refund, as far as the charge's money is there."""
     payment = hearing.facts.payment
-    left = payment.left()
-    gone = payment.dispute is DisputeStanding.LOST or left.amount_minor == 0
-    if gone and payment.dispute is not DisputeStanding.OPEN:
-        return _nothing_left(hearing, left)
     net_minor, claim = max(
         ((_net_minor(hearing, claim), claim) for claim in claims), key=lambda one: one[0]
     )
-    owed_minor = max(0, net_minor - payment.refunded_minor)
     if claim.fee_kept:
         compared = {
             "fee_minor": hearing.number("fee_minor"),
             "entitled_minor": claim.entitled_minor,
         }
         hearing.cite(Clause.FEES, compared, holds=True)
-    if owed_minor and payment.dispute in (DisputeStanding.OPEN, DisputeStanding.WON):
-        return _disputed(hearing, owed_minor)
-    amount = Money(
-        amount_minor=min(owed_minor, left.amount_minor), currency=payment.currency
+    owed = Money(
+        amount_minor=max(0, net_minor - payment.refunded_minor), currency=payment.currency
     ).rounded_for_refund()
-    if amount.amount_minor == 0:
-        return _nothing_left(hearing, left)
-    return _approved(hearing, claim, amount)
+    if owed.amount_minor == 0:
+        # Where something went back before, that is why; else the clauses cited give nothing.
+        return _denied(hearing) if payment.refunded_minor else hearing.deny()
+    if payment.dispute in (DisputeStanding.OPEN, DisputeStanding.WON):
+        return _disputed(hearing, owed)
+    left = payment.left()
+    return _approved(hearing, claim, min(owed, left, key=lambda money: money.amount_minor))
 
 
 def _net_minor(hearing: Hearing, claim: Claim) -> int:
@@ -84,21 +90,20 @@ def _approved(hearing: Hearing, claim: Claim, amount: Money) -> Outcome:
     )
 
 
-def _nothing_left(hearing: Hearing, left: Money) -> Outcome:
+def _denied(hearing: Hearing) -> Outcome:
     payment = hearing.facts.payment
     compared = {
         "dispute": payment.dispute.value,
         "refunded_minor": payment.refunded_minor,
-        "left_minor": left.amount_minor,
+        "left_minor": payment.left().amount_minor,
     }
     hearing.cite(Clause.METHOD, compared, holds=False)
     return hearing.deny()
 
 
-def _disputed(hearing: Hearing, owed_minor: int) -> Outcome:
+def _disputed(hearing: Hearing, owed: Money) -> Outcome:
     """A dispute that is open, or that the merchant won, is a person's matter."""
     payment = hearing.facts.payment
-    owed = Money(amount_minor=owed_minor, currency=payment.currency)
     hearing.cite(Clause.METHOD, {"dispute": payment.dispute.value}, holds=None)
     if payment.dispute is DisputeStanding.WON:
         return hearing.review(

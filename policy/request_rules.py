@@ -8,7 +8,7 @@ Where it leaves something open, docs/decisions/0009 says how it was read.
 from policy.clauses import Clause
 from policy.request_facts import IntakeField, Plan, Reason
 from policy.request_hearing import Hearing, Outcome
-from policy.request_money import Claim, pay, still_owed_minor
+from policy.request_money import Claim, nothing_left, pay, still_owed_minor
 from policy.request_terms import MONTHS_OF_YEAR
 
 _DAY_SECONDS = 86_400
@@ -26,7 +26,9 @@ def judge(hearing: Hearing) -> Outcome:
     wrong_minor = hearing.number("wrong_minor")
     if still_owed_minor(hearing, wrong_minor):
         return _wrongly_charged(hearing, wrong_minor, excluded=excluded)
-    return hearing.deny() if excluded else _on_the_merits(hearing, [])
+    if excluded:
+        return hearing.deny()
+    return nothing_left(hearing) or _on_the_merits(hearing, [])
 
 
 def _broke_the_rules(hearing: Hearing) -> bool:
@@ -74,7 +76,6 @@ def _wrongly_charged(hearing: Hearing, wrong_minor: int, *, excluded: bool) -> O
         )
     captured_minor = hearing.facts.payment.captured_minor
     claim = Claim(
-        clause=Clause.BILLING,
         entitled_minor=wrong_minor,
         fee_kept=hearing.terms.fee_kept_on_our_error,
         revokes_credits=wrong_minor == captured_minor,
@@ -92,19 +93,27 @@ def _on_the_merits(hearing: Hearing, claims: list[Claim]) -> Outcome:
     flagged = little and not taste_only and _was_flagged(hearing)
     valid = little and not _had_expired(hearing)
     if valid and (service or flagged):
-        clause = Clause.FLAG_ERROR if flagged else Clause.OUTAGE
-        claims = [*claims, _whole(hearing, clause, fee_kept=hearing.terms.fee_kept_on_our_error)]
+        claims = [*claims, _whole(hearing, fee_kept=hearing.terms.fee_kept_on_our_error)]
     elif service:
         claims = [*claims, _share_of_the_period(hearing)]
     if valid and not any(_is_whole(hearing, claim) for claim in claims):
         if hearing.plan() is Plan.ANNUAL and not hearing.flag("initial"):
-            hearing.cite(Clause.ANNUAL, {"initial": False}, holds=None)
-            return hearing.review(
-                "The charge renewed a yearly plan; the terms speak of its first purchase only. Do "
-                "the unused full months go back? If yes, their share of the price; if no, nothing."
-            )
+            return _renewed(hearing, claims)
         claims = [*claims, _for_little_use(hearing)]
     return pay(hearing, claims) if claims else hearing.deny()
+
+
+def _renewed(hearing: Hearing, claims: list[Claim]) -> Outcome:
+    """The terms speak of a yearly plan's first purchase only (8)."""
+    otherwise = "nothing goes back"
+    if claims:
+        # Heard apart, because its clauses are not those of this outcome.
+        otherwise = pay(Hearing(facts=hearing.facts, terms=hearing.terms), claims).said
+    hearing.cite(Clause.ANNUAL, {"initial": False}, holds=None)
+    return hearing.review(
+        "The charge renewed a yearly plan; the terms speak of its first purchase only. Do the unused "
+        f"full months go back? If yes, their share of the price; if no, {otherwise}."
+    )
 
 
 def _is_whole(hearing: Hearing, claim: Claim) -> bool:
@@ -172,9 +181,8 @@ def _had_expired(hearing: Hearing) -> bool:
     return hearing.cite(Clause.X_EXPIRED, {"expired": expired}, holds=expired)
 
 
-def _whole(hearing: Hearing, clause: Clause, *, fee_kept: bool) -> Claim:
+def _whole(hearing: Hearing, *, fee_kept: bool) -> Claim:
     return Claim(
-        clause=clause,
         entitled_minor=hearing.facts.payment.captured_minor,
         fee_kept=fee_kept,
         revokes_credits=True,
@@ -185,9 +193,7 @@ def _whole(hearing: Hearing, clause: Clause, *, fee_kept: bool) -> Claim:
 def _for_little_use(hearing: Hearing) -> Claim:
     plan, fee_kept = hearing.plan(), hearing.terms.fee_kept_on_little_use
     if plan is not Plan.ANNUAL:
-        return _whole(
-            hearing, Clause.USE_PACK if plan is Plan.PACK else Clause.USE_SUB, fee_kept=fee_kept
-        )
+        return _whole(hearing, fee_kept=fee_kept)
     # A request in time comes in the first month, which is under way and so not an unused full one (8).
     months = MONTHS_OF_YEAR - 1
     price_minor = hearing.facts.payment.captured_minor
@@ -197,7 +203,6 @@ def _for_little_use(hearing: Hearing) -> Claim:
         holds=True,
     )
     return Claim(
-        clause=Clause.ANNUAL,
         entitled_minor=price_minor * months // MONTHS_OF_YEAR,
         fee_kept=fee_kept,
         revokes_credits=True,
@@ -222,7 +227,6 @@ def _share_of_the_period(hearing: Hearing) -> Claim:
         holds=True,
     )
     return Claim(
-        clause=Clause.PART_OUTAGE,
         entitled_minor=share_minor,
         fee_kept=hearing.terms.fee_kept_on_our_error,
     )

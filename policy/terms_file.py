@@ -109,7 +109,7 @@ def terms_in_force(at: int, folder: Traversable | None = None) -> Terms:
 def load_every_version(folder: Traversable | None = None) -> tuple[Terms, ...]:
     """All versions, the one that took effect first at the front. Raises TermsError."""
     place = files("policy").joinpath("terms") if folder is None else folder
-    found = [_read(entry) for entry in place.iterdir() if entry.name.endswith(".toml")]
+    found = [read_terms(entry) for entry in place.iterdir() if entry.name.endswith(".toml")]
     if not found:
         raise TermsError(f"{place} holds no terms file")
     ordered = sorted(found, key=lambda terms: (terms.effective, terms.version))
@@ -121,9 +121,12 @@ def load_every_version(folder: Traversable | None = None) -> tuple[Terms, ...]:
     return tuple(ordered)
 
 
-def _read(entry: Traversable) -> Terms:
+def read_terms(entry: Traversable) -> Terms:
+    """The terms of one file, wherever it lies; a Path will do. Raises TermsError."""
     try:
         content = tomllib.loads(entry.read_text(encoding="utf-8"))
+    except OSError as unreadable:
+        raise TermsError(f"{entry.name}: cannot be read ({unreadable.strerror})") from unreadable
     except (ValueError, RecursionError) as broken:
         # Besides its own error tomllib lets pass what Python says of a number of thousands of digits
         # and of as many brackets within each other.

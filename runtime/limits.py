@@ -96,6 +96,9 @@ LEASE_MS: Final = 15_000
 # submitting, and Stripe's key keeps two callers to one refund.
 EFFECT_LEASE_MS: Final = 20_000
 
+# A catalogue of ten thousand offers has under a megabyte; a larger file is another file.
+CATALOGUE_BYTES_MAX: Final = 1024**2
+
 # A handler that fails this often will not succeed by being asked again; the event is parked for a
 # person (invariant I13).
 EVENT_ATTEMPTS_MAX: Final = 12
@@ -171,6 +174,39 @@ STRIPE_READ_SECONDS_MAX: Final = 20
 # Stripe forgets an idempotency key after 24 h at the earliest; past this age a key is never sent
 # again blind, which leaves four hours for clocks that disagree and calls that stall.
 IDEMPOTENCY_KEY_AGE_SECONDS_MAX: Final = 20 * 3600
+
+# How long a worker owns a notice: longer than RQ lets its job live (EFFECT_JOB_SECONDS_MAX), so that an
+# e-mail is never handed over by two at once. A killed sender's notice is a minute late, which no
+# customer sees.
+NOTICE_LEASE_MS: Final = 60_000
+
+# A channel whose other side could not be reached is left alone this long: each try waits for a time-out,
+# and refunds wait in the same queue.
+NOTICE_PAUSE_MS: Final = 30_000
+
+# How often an e-mail may leave without an answer: once more than once, because an e-mail twice is better
+# than none and three times is a nuisance. Then a person reads the mail server's log.
+DOUBTFUL_SENDS_MAX: Final = 2
+
+# A webhook that the product declines (404, 410, 400) this often is a person's: with the schedule's first
+# delays that is three minutes, in which a deploy of the product's endpoint ends.
+WEBHOOK_DECLINES_MAX: Final = 4
+
+# The facts of a notice as JSON. A decision cites some twenty clauses of under 100 chars; receivers of
+# webhooks commonly take 64 KiB and more.
+NOTICE_CONTENT_CHARS_MAX: Final = 32_768
+
+# RFC 5321 allows 256 chars for a path with its angle brackets.
+EMAIL_ADDRESS_CHARS_MAX: Final = 254
+
+# Each answer of the mail server. Relays answer in well under a second; ten covers one that looks
+# something up first, and two such steps still fit the job's 50 s.
+SMTP_STEP_SECONDS_MAX: Final = 10
+
+# The product's endpoint is reached in milliseconds or not at all, and may take its time to answer:
+# Standard Webhooks recommends 15 to 30 s.
+WEBHOOK_CONNECT_SECONDS_MAX: Final = 5
+WEBHOOK_ANSWER_SECONDS_MAX: Final = 15
 
 # The sweeper's pulse. Stranded work is found within lease + this; a pulse costs a few milliseconds.
 SWEEP_SECONDS: Final = 2
@@ -256,3 +292,14 @@ RESTART_PAUSE_SECONDS_MAX: Final = 15.0
 
 # How long the demonstration waits after its last payment for the last refund to be confirmed.
 DEMONSTRATION_SETTLE_SECONDS_MAX: Final = 90.0
+
+# The facts of a request or of a duplicate, as `redress policy decide` reads them: under 4 KB with every key
+# given. A larger file is something else by mistake, and is not read to its end.
+FACTS_FILE_BYTES_MAX: Final = 64 * 1024
+
+# A number in such a file: what the ledger's columns hold. A larger one is a slip of the keyboard, and
+# Python does not write numbers of thousands of digits out.
+FACT_NUMBER_MAX: Final = 2**63 - 1
+
+# A draft of the refund terms that is named by its path. The shipped file has 5 KB.
+TERMS_FILE_BYTES_MAX: Final = 256 * 1024

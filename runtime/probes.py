@@ -54,6 +54,8 @@ PROBES: Final[Mapping[str, str]] = {
     "last_check.disputed": "the payment is disputed at Stripe, which no event had told yet",
     "last_check.refunded_meanwhile": "somebody refunded all of it before our call",
     "last_check.decided_otherwise": "with what Stripe says now, the policy decides otherwise",
+    "issue.price_untold": "an invoice was paid for a price of which nothing is known, and Stripe is asked",
+    "issue.no_offer": "what was paid for turned out to be no offer of the catalogue",
     "queue.pause": "Redis failed a moment ago and is left alone",
     "queue.flag_stands": "a wake-up is asked for while one waits already",
     "queue.flag_taken_back": "the flag was set and the job could not be enqueued",

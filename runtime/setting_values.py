@@ -5,16 +5,22 @@ sentence that begins with the variable's name ("must be …"). Texts are never r
 because people paste secrets into the wrong variable.
 """
 
+import base64
+import binascii
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
 from runtime import limits
+from runtime.email_addresses import Mailbox, parse_mailbox
+
+_STANDARD_SECRET_BYTES = (24, 64)  # https://www.standardwebhooks.com, "Signature scheme"
 
 
 class Mode(StrEnum):
@@ -100,11 +106,81 @@ def parse_redis_url(text: object) -> str:
     )
 
 
+def parse_smtp_url(text: object) -> SecretStr:
+    """A mail server with its login: `smtps://` is TLS from the start, `smtp://` STARTTLS."""
+    url = text.get_secret_value() if isinstance(text, SecretStr) else str(text)
+    parts = _url_parts(url)
+    if (
+        parts is None
+        or parts.scheme not in {"smtp", "smtps"}
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+    ):
+        raise ValueError("must be smtps://user:password@host or smtp://user:password@host:587")
+    if bool(parts.username) != bool(parts.password):
+        raise ValueError("must name both the user and the password, or neither")
+    return SecretStr(url)
+
+
+def parse_mail_from(text: object) -> Mailbox:
+    """Whom e-mails are from."""
+    return text if isinstance(text, Mailbox) else parse_mailbox(str(text))
+
+
+def parse_product_webhook_url(text: object) -> str:
+    """The product's own endpoint: over TLS, unless it is on this machine."""
+    url = str(text)
+    parts = _url_parts(url)
+    if (
+        parts is None
+        or parts.scheme not in {"http", "https"}
+        or parts.username is not None
+        or parts.fragment
+    ):
+        raise ValueError("must be an address such as https://product.example/webhooks/redress")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https://, because it leaves this machine")
+    return url
+
+
+def parse_standard_secret(text: object) -> SecretStr:
+    """A signing secret as Standard Webhooks has it: `whsec_` and 24 to 64 bytes in base64."""
+    secret = text.get_secret_value() if isinstance(text, SecretStr) else str(text)
+    least, most = _STANDARD_SECRET_BYTES
+    try:
+        size = len(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
+    except (binascii.Error, ValueError):
+        size = 0
+    if not secret.startswith("whsec_") or not least <= size <= most:
+        raise ValueError(
+            f"must be whsec_ followed by {least} to {most} random bytes in base64: make one by"
+            " `echo whsec_$(openssl rand -base64 32)`"
+        )
+    return SecretStr(secret)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def parse_data_folder(text: object) -> Path:
     """An absolute path, so that every process means the same folder."""
     if "?" in str(text):
         raise ValueError("must not contain a question mark, which ends a path in a database URL")
     return Path(str(text)).expanduser().absolute()
+
+
+def parse_file(text: object) -> Path:
+    """An absolute path of a file that is there."""
+    path = Path(str(text)).expanduser().absolute()
+    if not path.is_file():
+        raise ValueError("must name a file that is there")
+    return path
 
 
 def parse_host(text: object) -> str:
@@ -151,3 +227,16 @@ def parse_cap(text: object) -> Mapping[str, int]:
 def _whole_number(text: object) -> int | None:
     """`text` as a number of at most 12 ASCII digits, or None. Booleans are no numbers."""
     return int(str(text)) if re.fullmatch(r"[0-9]{1,12}", str(text)) else None
+
+
+def _url_parts(url: str) -> SplitResult | None:
+    """The parts of a URL with a host and, if any, a port that can be; None for anything else."""
+    # urlsplit drops line breaks and tabs, so that a text with them would not be what was looked at.
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if named else None

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runtime import setting_values as values
+from runtime.email_addresses import Mailbox
 from runtime.redis_socket import socket_url
 from runtime.setting_values import Mode
 
@@ -91,6 +92,36 @@ class Settings(BaseSettings):
         ),
         description="`observe` decides and records but moves no money; `enforce` sends refunds. By"
         " default `observe` when STRIPE_API_KEY is set and `enforce` against the sandbox.",
+    )
+    redress_catalogue: Annotated[Path, PlainValidator(values.parse_file)] | None = Field(
+        default=None,
+        description="TOML file of what is sold: for each price or product whether it is a subscription"
+        " or a credit pack, and the credits it brings (docs/catalogue.md). Prices can say it themselves.",
+    )
+    redress_smtp_url: Annotated[SecretStr, PlainValidator(values.parse_smtp_url)] | None = Field(
+        default=None,
+        description="The mail server: `smtps://user:password@host` (TLS) or"
+        " `smtp://user:password@host:587` (STARTTLS, which is demanded unless the host is this"
+        " machine). Without it, e-mails are written to `outbox` in the data folder.",
+    )
+    redress_mail_from: Annotated[Mailbox, PlainValidator(values.parse_mail_from)] | None = Field(
+        default=None,
+        description="Whom e-mails are from, and where answers to them go:"
+        " `Shop <refunds@shop.example>`. Needed with REDRESS_SMTP_URL.",
+    )
+    redress_product_webhook_url: (
+        Annotated[str, PlainValidator(values.parse_product_webhook_url)] | None
+    ) = Field(
+        default=None,
+        repr=False,
+        description="The product's endpoint for our webhooks (Standard Webhooks). Without it, none"
+        " are sent.",
+    )
+    redress_product_webhook_secret: (
+        Annotated[SecretStr, PlainValidator(values.parse_standard_secret)] | None
+    ) = Field(
+        default=None,
+        description="Signs our webhooks to the product: `whsec_` and 24 to 64 bytes in base64.",
     )
     redress_host: Annotated[str, PlainValidator(values.parse_host)] = Field(
         default="127.0.0.1", description="Address that the servers bind to."
@@ -228,9 +259,28 @@ def _conflicts(settings: Settings) -> Iterator[str]:
             "STRIPE_API_BASE names a stand-in while STRIPE_API_KEY is a live key; remove"
             " STRIPE_API_BASE or set a test key."
         )
+    if settings.redress_smtp_url and not settings.redress_mail_from:
+        yield (
+            "REDRESS_SMTP_URL is set without REDRESS_MAIL_FROM; set it to the address that e-mails"
+            " are from."
+        )
+    yield from _webhook_conflicts(settings)
     ports = [settings.redress_web_port, settings.redress_ops_port, settings.redress_sandbox_port]
     if len(set(ports)) < len(ports):
         yield "REDRESS_WEB_PORT, REDRESS_OPS_PORT and REDRESS_SANDBOX_PORT must differ."
+
+
+def _webhook_conflicts(settings: Settings) -> Iterator[str]:
+    if settings.redress_product_webhook_url and not settings.redress_product_webhook_secret:
+        yield (
+            "REDRESS_PRODUCT_WEBHOOK_URL is set without REDRESS_PRODUCT_WEBHOOK_SECRET; set it to the"
+            " secret that the product checks our signatures with."
+        )
+    if settings.redress_product_webhook_secret and not settings.redress_product_webhook_url:
+        yield (
+            "REDRESS_PRODUCT_WEBHOOK_SECRET is set without REDRESS_PRODUCT_WEBHOOK_URL; set it to the"
+            " product's endpoint."
+        )
 
 
 def _sentences(error: ValidationError) -> Iterator[str]:

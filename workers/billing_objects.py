@@ -6,6 +6,7 @@ Since the basil release an invoice names its subscription under `parent`, a line
 
 import json
 
+from policy.catalogue import METADATA_PREFIX
 from policy.terms_file import DuplicateTerms
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 
@@ -23,17 +24,35 @@ def invoice_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
         "currency": fields.currency("currency"),
         "amount_due_minor": fields.amount("amount_due"),
         "price_ids": json.dumps(_price_ids(fields)),
+        "lines": json.dumps(_full_lines(fields), sort_keys=True),
+        "paid_at": fields.part("status_transitions").whole_or_none("paid_at"),
         "created": fields.whole("created"),
     }
 
 
 def _price_ids(fields: RenderedFields) -> list[str]:
-    lines = fields.part("lines").parts("data")
-    prices = (
-        line.part("pricing").part("price_details").reference("price") or line.reference("price")
-        for line in lines
-    )
+    prices = (_price_id(line) for line in fields.part("lines").parts("data"))
     return sorted({price for price in prices if price is not None})
+
+
+def _full_lines(fields: RenderedFields) -> list[dict[str, object]]:
+    """The lines that charge a price for a whole period; prorations of a change are none."""
+    return [
+        {"price": price_id, "quantity": 1 if quantity is None else quantity}
+        for line in fields.part("lines").parts("data")
+        for price_id, quantity in [(_price_id(line), line.whole_or_none("quantity"))]
+        if price_id is not None and not _is_proration(line)
+    ]
+
+
+def _price_id(line: RenderedFields) -> str | None:
+    return line.part("pricing").part("price_details").reference("price") or line.reference("price")
+
+
+def _is_proration(line: RenderedFields) -> bool:
+    parent = line.part("parent")
+    kinds = (parent.part("subscription_item_details"), parent.part("invoice_item_details"), line)
+    return any(kind.flag("proration") for kind in kinds)
 
 
 def invoice_payment_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
@@ -73,6 +92,29 @@ def subscription_values(fields: RenderedFields, _terms: DuplicateTerms) -> Value
             ],
             sort_keys=True,
         ),
+    }
+
+
+def price_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    """The columns of `prices`. `interval` is "month", "3 month" for longer ones, None if paid once.
+
+    `offer` holds, of the metadata, only what describes the offer to us (policy/catalogue.py).
+    """
+    recurring = fields.part("recurring")
+    interval, count = recurring.text_or_none("interval"), recurring.whole_or_none("interval_count")
+    metadata = fields.raw("metadata")
+    ours = {
+        key: value
+        for key, value in (metadata.items() if isinstance(metadata, dict) else ())
+        if isinstance(value, str) and key.startswith(METADATA_PREFIX)
+    }
+    return {
+        "product_id": fields.reference("product"),
+        "currency": fields.currency("currency"),
+        "unit_amount_minor": fields.whole_or_none("unit_amount"),
+        "interval": f"{count} {interval}" if interval and count not in (None, 1) else interval,
+        "active": fields.flag("active"),
+        "offer": json.dumps(ours, sort_keys=True),
     }
 
 

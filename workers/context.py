@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from ledger.engine import Store
 from runtime.clock import Clock
-from runtime.queues import LOOK_UP_JOB, SEND_REFUND_JOB, Wakeups
+from runtime.queues import LOOK_UP_JOB, SEND_NOTICE_JOB, SEND_REFUND_JOB, Wakeups
 from runtime.settings import Settings
+from workers.catalogue_book import CatalogueBook
 from workers.crash_points import CrashPoints, NoCrash
 from workers.gateway import Gateway
+from workers.notice_carriers import Carriers
 from workers.terms_book import TermsBook
 
 
@@ -22,12 +24,21 @@ class WorkerContext:
     gateway: Gateway
     wakeups: Wakeups
     terms: TermsBook = field(default_factory=TermsBook)
+    catalogue: CatalogueBook = field(default_factory=CatalogueBook)
     crash: CrashPoints = field(default_factory=NoCrash)
+    carriers: Carriers | None = None  # who takes notices out; None: whom the settings name
 
 
-def ring_for(context: WorkerContext, intents: Iterable[str], look_ups: Iterable[int]) -> None:
-    """Wake the effects workers for these intents and questions, after the commit that made them due."""
+def ring_for(
+    context: WorkerContext,
+    intents: Iterable[str],
+    look_ups: Iterable[int],
+    notices: Iterable[int] = (),
+) -> None:
+    """Wake the effects workers for these rows, after the commit that made them due."""
     for intent_id in sorted(intents):
         context.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
     for row_id in sorted(look_ups):
         context.wakeups.wake_effect(LOOK_UP_JOB, row_id)
+    for row_id in sorted(notices):
+        context.wakeups.wake_effect(SEND_NOTICE_JOB, row_id)

@@ -29,6 +29,10 @@ EFFECT_CHECKED = "effect.checked"
 EFFECT_SUBMITTED = "effect.submitted"
 EFFECT_CALLED = "effect.called"
 EFFECT_RECORDED = "effect.recorded"
+NOTICE_LEASED = "notice.leased"
+NOTICE_LEAVING = "notice.leaving"
+NOTICE_CARRIED = "notice.carried"
+NOTICE_RECORDED = "notice.recorded"
 
 EVERY_POINT = (
     DRAIN_CLAIMED,
@@ -41,3 +45,7 @@ EVERY_POINT = (
     EFFECT_CALLED,
     EFFECT_RECORDED,
 )
+"""The way from an event to its refund."""
+
+NOTICE_POINTS = (NOTICE_LEASED, NOTICE_LEAVING, NOTICE_CARRIED, NOTICE_RECORDED)
+"""The way of a notice."""

@@ -149,8 +149,7 @@ def _work_event(
         group.settled.append((event, EventState.DECIDED, handled.note))
         group.intents |= judged.intents
         group.look_ups |= judged.look_ups
-        if handled.look_up is not None:
-            group.look_ups.add(handled.look_up)
+        group.look_ups |= set(handled.look_ups)
 
 
 def _fail(

@@ -81,6 +81,7 @@ class StripeGateway:
             "invoice": v1.invoices.retrieve,
             "invoice_payment": v1.invoice_payments.retrieve,
             "payment_intent": v1.payment_intents.retrieve,
+            "price": v1.prices.retrieve,
             "radar.early_fraud_warning": v1.radar.early_fraud_warnings.retrieve,
             "refund": v1.refunds.retrieve,
             "review": v1.reviews.retrieve,

@@ -16,6 +16,7 @@ from ledger.projections import Placed, Projection, Sighting, project
 from ledger.stripe_tables import charges, invoice_payments, invoices
 from policy.plan_changes import ItemChange
 from workers.context import WorkerContext
+from workers.credit_issuing import issue_for
 from workers.item_changes import seen_change
 from workers.outcomes import record_refund, refund_seen
 from workers.rendered_fields import RenderedFields, UnreadableRendering
@@ -31,7 +32,7 @@ class Handled:
 
     note: str
     charge_ids: tuple[str, ...] = ()
-    look_up: int | None = None
+    look_ups: tuple[int, ...] = ()
 
 
 def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) -> Handled:
@@ -50,16 +51,16 @@ def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) 
     )
     sighting = read_object(rendered, seen, context.terms.newest.duplicates)
     projection = project(connection, sighting)
-    look_up = None
+    asked = issue_for(context, connection, sighting, projection)
     if projection.placed is Placed.UNCLEAR:
-        look_up = _ask_stripe(context, connection, sighting, rendered)
+        asked += _ask_stripe(context, connection, sighting, rendered)
     found = _note_of(event, data, rendered) or f"{projection.placed}"
     if sighting.table.name == "refunds":
         found = record_refund(connection, refund_seen(rendered), context.clock.now_ms())
     return Handled(
         note=found,
         charge_ids=tuple(touched_charges(connection, sighting, projection, anyway=event.replayed)),
-        look_up=look_up,
+        look_ups=tuple(asked),
     )
 
 
@@ -165,10 +166,12 @@ def _require_readable_release(api_version: str | None) -> None:
 
 def _ask_stripe(
     context: WorkerContext, connection: Connection, sighting: Sighting, rendered: object
-) -> int | None:
+) -> list[int]:
     object_type = RenderedFields(rendered, "data.object").text("object")
     reason = "two events of one second differ"
-    return want_look_up(connection, object_type, sighting.key, reason, context.clock.now_ms())
+    now_ms = context.clock.now_ms()
+    asked = want_look_up(connection, object_type, sighting.key, reason, now_ms)
+    return [] if asked is None else [asked]
 
 
 def _note_of(event: ClaimedEvent, data: RenderedFields, rendered: object) -> str | None:

@@ -5,7 +5,7 @@ the first job.
 """
 
 from runtime.limits import DRAIN_LINGER_SECONDS
-from workers import drain, effects
+from workers import drain, effects, notice_dispatch
 from workers import look_up as questions
 from workers.context import WorkerContext
 
@@ -31,6 +31,11 @@ def send_refund(intent_id: str) -> None:
 def look_up(row_id: int) -> None:
     """Ask Stripe one question."""
     questions.look_up(_own_context(), row_id)
+
+
+def send_notice(row_id: int) -> None:
+    """Send one e-mail, or one webhook to the product."""
+    notice_dispatch.send_notice(_own_context(), row_id)
 
 
 def _own_context() -> WorkerContext:

@@ -23,6 +23,7 @@ from ledger.projections import Sighting, seen_event_id, settle
 from ledger.states import LookUpState
 from runtime.probes import probe
 from workers.context import WorkerContext, ring_for
+from workers.credit_issuing import issue_for
 from workers.gateway import Rendered
 from workers.gateway_errors import GatewayError, Rejected
 from workers.handlers import charges_of_payment_intent, touched_charges
@@ -112,7 +113,7 @@ def _write(
     answers: Sequence[tuple[Rendered, str | None]],
     touched: Sequence[str],
 ) -> Judged:
-    charge_ids = set(touched)
+    charge_ids, asked = set(touched), set[int]()
     with context.store.write() as connection:
         for rendered, asked_of in answers:
             sighting = _sighting(context, wanted, rendered)
@@ -121,11 +122,14 @@ def _write(
                 probe("look_up.overtaken")
                 return Judged()  # an event came first; the question is still open and due again
             charge_ids |= set(touched_charges(connection, sighting, projection))
+            asked |= set(issue_for(context, connection, sighting, projection))
             if rendered.get("object") == "refund":
                 record_refund(connection, refund_seen(rendered), context.clock.now_ms())
         probe("look_up.answered")
         end_look_up(connection, wanted.row_id, LookUpState.ANSWERED, context.clock.now_ms())
-        return judge_charges(context, connection, charge_ids, None)
+        judged = judge_charges(context, connection, charge_ids, None)
+        judged.look_ups |= asked
+        return judged
 
 
 def _sighting(context: WorkerContext, wanted: LookUp, rendered: Rendered) -> Sighting:

@@ -13,6 +13,7 @@ from runtime.limits import EVENT_ATTEMPTS_MAX
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 
 
 class Trouble(StrEnum):
@@ -23,6 +24,7 @@ class Trouble(StrEnum):
     UNKNOWN = "unknown"  # the outcome of a call is not known
     UNREACHABLE = "unreachable"  # a question to Stripe got no answer; nothing was sent
     HELD = "held"  # a brake keeps the money back
+    UNDELIVERED = "undelivered"  # an e-mail or a webhook was not taken
 
 
 _SCHEDULE_MS: Mapping[Trouble, tuple[int, ...]] = {
@@ -67,6 +69,18 @@ _SCHEDULE_MS: Mapping[Trouble, tuple[int, ...]] = {
     ),
     # A cap frees itself as the day moves on; the stop switch wakes everything when released.
     Trouble.HELD: (5 * MINUTE_MS,),
+    # Four days in twelve tries: a product that is down over a long weekend is still told.
+    Trouble.UNDELIVERED: (
+        5 * SECOND_MS,
+        30 * SECOND_MS,
+        2 * MINUTE_MS,
+        10 * MINUTE_MS,
+        HOUR_MS,
+        3 * HOUR_MS,
+        6 * HOUR_MS,
+        12 * HOUR_MS,
+        DAY_MS,
+    ),
 }
 
 

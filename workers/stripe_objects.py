@@ -233,6 +233,11 @@ OBJECT_TYPES: Mapping[str, ObjectType] = {
         values=_warning,
         progress=lambda values: int(not values["actionable"]),
     ),
+    "price": ObjectType(
+        table=stripe_tables.prices,
+        values=billing_objects.price_values,
+        progress=lambda values: int(not values["active"]),
+    ),
     "customer": ObjectType(
         table=stripe_tables.customers,
         values=_customer,

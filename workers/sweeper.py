@@ -10,25 +10,30 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
+from ledger.credits import expire_credits
 from ledger.decisions import seal_decisions
 from ledger.inbox import release_expired, waiting_count
 from ledger.look_ups import due_look_ups
+from ledger.notices import due_notices
 from ledger.refund_intents import due_intents
 from runtime.limits import SWEEP_ROWS_MAX, SWEEP_SECONDS
 from runtime.probes import probe
 from workers.context import WorkerContext, ring_for
+from workers.credit_issuing import issue_due
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What one pass found: events taken back and waiting, intents and look-ups due, seals set."""
+    """What one pass found: events taken back and waiting, seals set, and what else is due, by kind."""
 
     released: int
     waiting: int
     intents: int
     look_ups: int
+    issues: int
+    notices: int
     sealed: int
 
 
@@ -38,22 +43,27 @@ def sweep(context: WorkerContext) -> Swept:
     with context.store.write() as connection:
         released = release_expired(connection, now_ms, SWEEP_ROWS_MAX)
         sealed = seal_decisions(connection, SWEEP_ROWS_MAX)
+        expire_credits(connection, now_ms // 1000, now_ms, SWEEP_ROWS_MAX)
     with context.store.read() as connection:
         waiting = waiting_count(connection, now_ms)
         intents = due_intents(connection, now_ms, SWEEP_ROWS_MAX)
         look_ups = due_look_ups(connection, now_ms, SWEEP_ROWS_MAX)
+        notices = due_notices(connection, now_ms, SWEEP_ROWS_MAX)
     if released:
         probe("sweep.took_back")
     if intents:
         probe("sweep.rang_again")
     if waiting:
         context.wakeups.wake_events()
-    ring_for(context, intents, look_ups)
+    ring_for(context, intents, look_ups, notices)
+    issues = issue_due(context)
     return Swept(
         released=released,
         waiting=waiting,
         intents=len(intents),
         look_ups=len(look_ups),
+        issues=issues,
+        notices=len(notices),
         sealed=sealed,
     )
 

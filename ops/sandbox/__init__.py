@@ -26,7 +26,8 @@ Supported paths under /v1 (POST bodies are form-encoded, answers JSON, errors St
     balance_transactions              GET              balance_transactions/{id}             GET
     refunds                           POST, GET        refunds/{id}                          POST, GET
     refunds/{id}/cancel               POST
-    products, prices                  POST, GET        products/{id}, prices/{id}            GET
+    products, prices                  POST, GET        products/{id}                         GET
+                                                       prices/{id}                           POST, GET
     subscriptions                     POST, GET        subscriptions/{id}                    POST, GET, DELETE
     subscription_schedules            POST, GET        subscription_schedules/{id}           POST, GET
     subscription_schedules/{id}/release | cancel       POST

@@ -91,6 +91,15 @@ def retrieve_price(call: Call) -> Json:
     return call.fetch("prices")
 
 
+def update_price(call: Call) -> Json:
+    """Change what may be changed of a price: whether it is sold, its nickname, its metadata."""
+    price = call.fetch("prices")
+    given = call.params
+    fields: Json = {name: given[name] for name in ("active", "nickname") if name in given}
+    fields["metadata"] = merged_metadata(price["metadata"], given.get("metadata"))
+    return call.update("prices", price, "price.updated", **fields)
+
+
 def list_prices(call: Call) -> Json:
     """List prices; filters: product, active, currency, type, created."""
     names = ("product", "active", "currency", "type")

@@ -104,6 +104,7 @@ ROUTES = (
     _route("POST prices", "PriceCreate", api_products.create_price),
     _route("GET prices", "PriceList", api_products.list_prices),
     _route("GET prices/{id}", "PriceRetrieve", api_products.retrieve_price),
+    _route("POST prices/{id}", "PriceUpdate", api_products.update_price),
     _route("POST subscriptions", "SubscriptionCreate", api_subscriptions.create),
     _route("GET subscriptions", "SubscriptionList", api_subscriptions.list_all),
     _route("GET subscriptions/{id}", "SubscriptionRetrieve", api_subscriptions.retrieve),

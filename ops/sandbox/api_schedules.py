@@ -7,11 +7,12 @@ an update leaves out of a phase are unset, as at Stripe.
 import copy
 from typing import Any
 
-from ops.sandbox import api_subscriptions, billing_periods, subscription_changes
+from ops.sandbox import api_subscriptions, subscription_changes
 from ops.sandbox.api_call import Call, merged_metadata
 from ops.sandbox.api_errors import bad_parameter, invalid
 from ops.sandbox.api_lists import list_objects
 from ops.sandbox.book_tables import Json
+from policy import billing_periods
 
 _LIVE = ("not_started", "active")
 

@@ -19,11 +19,13 @@ class Pack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A subscription tier billed every `interval` ("month" or "year")."""
+    """A subscription tier billed every `interval` ("month" or "year"); `credits` are issued by the month."""
 
     key: str
     name: str
     interval: str
+    tier: int
+    credits: int
     amounts_minor: Mapping[str, int]
 
 
@@ -38,6 +40,10 @@ class Buyer:
     card_token: str
 
 
+#: What each tier issues in a month, the lowest tier first.
+_TIER_CREDITS = {"starter": 200, "creator": 600, "studio": 2000}
+
+
 def _pack(sku: str, name: str, *amounts_minor: int) -> Pack:
     by_currency = zip(("usd", "eur", "gbp", "jpy"), amounts_minor, strict=True)
     return Pack(sku=sku, name=name, amounts_minor=MappingProxyType(dict(by_currency)))
@@ -47,7 +53,15 @@ def _plan(tier: str, interval: str, *amounts_minor: int) -> Plan:
     by_currency = zip(("usd", "eur"), amounts_minor, strict=True)
     name = f"{tier.capitalize()}, billed by the {interval}"
     amounts = MappingProxyType(dict(by_currency))
-    return Plan(key=f"{tier}-{interval}", name=name, interval=interval, amounts_minor=amounts)
+    rank = list(_TIER_CREDITS).index(tier) + 1
+    return Plan(
+        key=f"{tier}-{interval}",
+        name=name,
+        interval=interval,
+        tier=rank,
+        credits=_TIER_CREDITS[tier],
+        amounts_minor=amounts,
+    )
 
 
 # Two packs cost the same on purpose: equal amounts for different products are no duplicates.

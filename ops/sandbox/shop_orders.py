@@ -65,6 +65,11 @@ class Counter:
                         "unit_amount": amount_minor,
                         "currency": currency,
                         "recurring": {"interval": plan.interval},
+                        "metadata": {
+                            "redress_credits": str(plan.credits),
+                            "redress_tier": str(plan.tier),
+                            "redress_name": plan.name,
+                        },
                     },
                 )
                 self._prices[plan.key, currency] = price["id"]

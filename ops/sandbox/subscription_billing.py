@@ -4,11 +4,11 @@ Amounts are minor units; prorations are whole units of money by seconds of the p
 towards the customer.
 """
 
-from ops.sandbox import billing_periods
 from ops.sandbox import invoice_making as making
 from ops.sandbox.api_call import Call
 from ops.sandbox.api_lists import sublist
 from ops.sandbox.book_tables import Json
+from policy import billing_periods
 
 
 def new_item(call: Call, subscription_id: str, price: Json, quantity: int, start: int) -> Json:

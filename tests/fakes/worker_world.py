@@ -24,17 +24,20 @@ from ledger.tables import decisions, events, look_ups, refund_intents, seals
 from ops.sandbox.book import Book
 from ops.sandbox.stripe_stand_in import SandboxStripe
 from runtime.limits import SWEEP_SECONDS
-from runtime.queues import DRAIN_EVENTS_JOB, EFFECT_JOBS, SEND_REFUND_JOB
+from runtime.queues import DRAIN_EVENTS_JOB, EFFECT_JOBS, SEND_NOTICE_JOB, SEND_REFUND_JOB
 from runtime.settings import Settings, load_settings
 from tests.fakes.frozen_clock import FrozenClock
 from tests.fakes.in_process_stripe import InProcessStripe
 from webhooks.parsing import Expected, parse_event
+from workers.catalogue_book import CatalogueBook
 from workers.context import WorkerContext
 from workers.crash_points import CrashPoints, NoCrash
 from workers.drain import drain_events
 from workers.effects import send_refund
 from workers.gateway import StripeGateway
 from workers.look_up import look_up
+from workers.notice_carriers import Carriers
+from workers.notice_dispatch import send_notice
 from workers.sweeper import Swept, sweep
 
 JOBS_MAX = 1_000
@@ -130,6 +133,7 @@ class WorkerWorld:
     v1: Any = field(init=False)
     wakeups: FakeWakeups = field(default_factory=FakeWakeups)
     context: WorkerContext = field(init=False)
+    carriers: Carriers | None = None
     told: int = 0
 
     def __post_init__(self) -> None:
@@ -139,7 +143,9 @@ class WorkerWorld:
         self.v1 = stripe.StripeClient("sk_test_sandbox", http_client=shop).v1
         self.context = self.fresh_context()
 
-    def fresh_context(self, crash: CrashPoints | None = None) -> WorkerContext:
+    def fresh_context(
+        self, crash: CrashPoints | None = None, catalogue: CatalogueBook | None = None
+    ) -> WorkerContext:
         """What a newly started worker process has: nothing but the settings and the database."""
         return WorkerContext(
             settings=self.settings,
@@ -147,7 +153,9 @@ class WorkerWorld:
             clock=self.clock,
             gateway=StripeGateway(self.settings, http_client=self.carrier),
             wakeups=self.wakeups,  # type: ignore[arg-type] - has the methods that workers call
+            catalogue=catalogue or CatalogueBook(),
             crash=crash or NoCrash(),
+            carriers=self.carriers,
         )
 
     def restart(self, crash: CrashPoints | None = None) -> None:
@@ -315,6 +323,8 @@ class WorkerWorld:
             drain_events(self.context)
         elif name == SEND_REFUND_JOB:
             send_refund(self.context, str(row_id))
+        elif name == SEND_NOTICE_JOB:
+            send_notice(self.context, int(str(row_id)))
         else:
             look_up(self.context, int(str(row_id)))
 

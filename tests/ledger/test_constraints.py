@@ -1,5 +1,6 @@
 """What the database itself refuses: one row per constraint, and no constraint without its row."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,13 +10,16 @@ from sqlalchemy import CheckConstraint, UniqueConstraint, delete, insert, select
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from ledger.audit_log import record
+from ledger.credit_tables import credit_entries
 from ledger.decisions import seal_decisions
 from ledger.inbox import store_events
+from ledger.issue_tables import credit_issues
+from ledger.notice_tables import notices
+from ledger.notices import write_notice
 from ledger.refund_intents import KEY_PREFIX, intent_id_for
 from ledger.states import EventState
 from ledger.stripe_tables import charges
 from ledger.tables import (
-    APPEND_ONLY,
     audit,
     brakes,
     cases,
@@ -26,10 +30,11 @@ from ledger.tables import (
     refund_intents,
     seals,
 )
-from ledger.triggers import trigger_statements
+from ledger.triggers import APPEND_ONLY, trigger_statements
 from tests.databases import ENGINES, Databases
 from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import new_event, put, put_charge, put_decision, reserve_refund
+from tests.fakes.notice_rows import email
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,11 @@ def another_intent(**changes):
     """Insert a second intent for the charge, of one cent, that differs in all that must be unique."""
     usual = {"cause": "other", "idempotency_key": "other", "refund_id": None, "amount_minor": 1}
     return write_again(refund_intents, **usual | changes)
+
+
+def another_entry(**changes):
+    """Insert a second grant of credits that differs in its key."""
+    return write_again(credit_entries, key="other", **changes)
 
 
 def change(table, **changes):
@@ -143,6 +153,39 @@ REFUSED = [
         sqlite="look_ups.object_type, look_ups.object_id",
     ),
     Refused(name="inv_look_up_state", make=change(look_ups, state="forgotten")),
+    Refused(name="inv_one_notice_per_key", make=write_again(notices), sqlite="notices.key"),
+    Refused(name="inv_notice_channel", make=change(notices, channel="pigeon", recipient=None)),
+    Refused(name="inv_notice_state", make=change(notices, state="lost", next_attempt_ms=None)),
+    Refused(name="inv_notice_email_has_recipient", make=change(notices, recipient=None)),
+    Refused(name="inv_notice_email_has_recipient", make=change(notices, channel="webhook")),
+    Refused(name="inv_notice_sending_has_lease", make=change(notices, state="sending")),
+    Refused(name="inv_notice_open_is_due", make=change(notices, next_attempt_ms=None)),
+    Refused(name="inv_notice_open_is_due", make=change(notices, state="failed")),
+    Refused(
+        name="inv_notice_sent_has_time",
+        make=change(notices, state="sent", next_attempt_ms=None),
+    ),
+    Refused(
+        name="inv_credit_entry_once",
+        make=write_again(credit_entries),
+        sqlite="credit_entries.key, credit_entries.part",
+    ),
+    Refused(name="inv_credit_kind", make=another_entry(kind="gift", credits=-1)),
+    Refused(name="inv_credit_sign", make=another_entry(credits=-1)),
+    Refused(name="inv_credit_sign", make=another_entry(kind="usage", credits=1)),
+    Refused(name="inv_credit_sign", make=another_entry(kind="usage", credits=0)),
+    Refused(name="inv_credit_grant", make=another_entry(grant_id=1)),
+    Refused(name="inv_credit_grant", make=another_entry(kind="expiry", credits=-1)),
+    Refused(name="inv_credit_grant", make=another_entry(kind="revocation", credits=-1)),
+    Refused(
+        name="inv_one_issue_per_purchase",
+        make=write_again(credit_issues),
+        sqlite="credit_issues.source, credit_issues.ref",
+    ),
+    Refused(name="inv_issue_state", make=change(credit_issues, state="forgotten")),
+    Refused(name="inv_issue_quantity", make=change(credit_issues, quantity=0)),
+    Refused(name="inv_issuing_has_time", make=change(credit_issues, state="issuing")),
+    Refused(name="inv_issuing_has_time", make=change(credit_issues, next_at=1)),
     Refused(name="inv_i14_charge_amounts", make=change(charges, amount_minor=-1)),
     Refused(name="inv_i14_charge_amounts", make=change(charges, captured_minor=-1)),
     Refused(name="inv_i14_charge_amounts", make=change(charges, refunded_minor=-1)),
@@ -185,6 +228,9 @@ def fill(store):
         seal_decisions(connection, 10)
         put(connection, look_ups, state="wanted", object_type="charge", object_id="ch_1")
         put(connection, brakes, id=1)
+        put(connection, credit_entries, key="g-1", kind="grant", credits=10)
+        put(connection, credit_issues, source="in_1", ref="price_1", state="waiting", quantity=1)
+        write_notice(connection, email(), NOON_MS)
         record(
             connection,
             at_ms=NOON_MS,
@@ -222,23 +268,23 @@ def test_every_constraint_has_its_row():
 
 
 def test_every_trigger_is_tried():
-    """The triggers are those of I4 and of the append-only tables, in both dialects; all are tried below."""
+    """The triggers are those of I4, of credits and of the append-only tables, in both dialects; all are tried."""
     append_only = {table.name for table in APPEND_ONLY}
 
-    assert {"decisions", "seals", "audit"} == append_only
+    assert {"decisions", "seals", "audit", "credit_entries"} == append_only
     for dialect, count in (
-        ("sqlite", 2 * len(append_only) + 2),
-        ("postgresql", 3 + len(append_only)),
+        ("sqlite", 2 * len(append_only) + 3),
+        ("postgresql", 5 + len(append_only)),
     ):
         statements = trigger_statements(dialect)
         assert count == len(statements)
-        assert all("inv_i4" in one or "inv_i12" in one for one in statements)
+        assert all(re.search("inv_(i4|i12|credit_balance)", one) for one in statements)
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)
 @pytest.mark.parametrize("verb", [update, delete], ids=["update", "delete"])
 def test_append_only(filled_store, table, verb):
-    """A row of the decisions, their seals or the audit log can be neither changed nor deleted (I12)."""
+    """No row of the decisions, their seals, the audit log or the credits is changed or deleted (I12)."""
     statement = verb(table)
     if verb is update:
         column = [column for column in table.columns if not column.primary_key][-1]

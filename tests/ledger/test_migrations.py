@@ -9,6 +9,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
+import ledger.credit_tables
+import ledger.issue_tables
+import ledger.notice_tables
 import ledger.stripe_tables  # noqa: F401 - declares its tables on the one metadata
 from ledger.schema import alembic_config, migrate
 from ledger.schema_revision import NEWEST_REVISION, schema_revision

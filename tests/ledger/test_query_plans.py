@@ -10,6 +10,8 @@ from ledger.cases import cases_about, cases_keeping
 from ledger.decisions import last_decision, seal_decisions
 from ledger.inbox import claim_events, release_expired, waiting_count
 from ledger.look_ups import due_look_ups, take_look_up, was_answered
+from ledger.notice_tables import NoticeChannel
+from ledger.notices import due_notices, lease_notice, put_off_channel
 from ledger.refund_intents import due_intents, intents_of_cases
 from tests.fakes.frozen_clock import NOON_MS
 
@@ -24,6 +26,9 @@ _OFTEN = {
     "waiting_count": lambda connection: waiting_count(connection, NOON_MS),
     "due_intents": lambda connection: due_intents(connection, NOON_MS, 100),
     "due_look_ups": lambda connection: due_look_ups(connection, NOON_MS, 100),
+    "due_notices": lambda connection: due_notices(connection, NOON_MS, 100),
+    "lease_notice": lambda connection: lease_notice(connection, 1, NOON_MS, NOON_MS),
+    "put_off_channel": lambda connection: put_off_channel(connection, NoticeChannel.EMAIL, NOON_MS),
     "take_look_up": lambda connection: take_look_up(connection, 1, NOON_MS, NOON_MS),
     "was_answered": lambda connection: was_answered(connection, "charge", ["ch_1"]),
     "seal_decisions": lambda connection: seal_decisions(connection, 100),

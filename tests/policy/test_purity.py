@@ -1,15 +1,17 @@
 """The policy's promise to be pure, tried rather than believed."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ALLOWED = {
+    "calendar",  # the lengths of months
     "collections",
     "dataclasses",
-    "datetime",  # `date` only, for the day from which terms hold
+    "datetime",  # the day from which terms hold, the lengths of periods; never what time it is
     "enum",
     "importlib",
     "itertools",
@@ -22,7 +24,7 @@ ALLOWED = {
 
 # The standard library's own modules are loaded first: what they need is not the policy's doing.
 TRIAL = """
-import collections.abc, dataclasses, datetime, enum, importlib.readers
+import calendar, collections.abc, dataclasses, datetime, enum, importlib.readers
 import importlib.resources, itertools, json, pkgutil, re, sys, tomllib, typing
 for name in ("socket", "time", "random", "os", "sqlalchemy", "stripe", "redis", "flask", "runtime"):
     sys.modules[name] = None
@@ -59,9 +61,17 @@ def test_policy_loads_without_the_world():
 
 
 def test_policy_imports():
-    """The policy imports a short list of the standard library and itself, and of time only days."""
+    """The policy imports a short list of the standard library and itself, and asks nobody what time it is."""
     seen = {pair for path in (ROOT / "policy").rglob("*.py") for pair in imports_of(path)}
     packages = {module.partition(".")[0] for module, _ in seen}
 
     assert packages <= ALLOWED
-    assert {name for module, name in seen if module == "datetime"} == {"date"}
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "policy").rglob("*.py")]
+
+    assert {name for module, name in seen if module == "datetime"} <= {
+        "UTC",
+        "date",
+        "datetime",
+        "timedelta",
+    }
+    assert not any(re.search(r"\.(now|today|utcnow)\(", source) for source in sources)

@@ -15,6 +15,7 @@ from tests.policy.refund_requests import (
     HOUR,
     MONTH_SECONDS,
     PURCHASED_AT,
+    UNKNOWABLE,
     request,
 )
 
@@ -263,6 +264,28 @@ BILLING_ROWS = [
 ]
 ANNUAL = {"plan": Plan.ANNUAL, "period_seconds": 365 * DAY}
 ANNUAL_ROWS = [
+    row(
+        "renewal that went back",
+        ANNUAL | {"initial": False},
+        DENY,
+        None,
+        "METHOD",
+        paid={"refunded": 4900},
+    ),
+    row(
+        "renewal whose dispute was lost",
+        ANNUAL | {"initial": False},
+        DENY,
+        None,
+        "METHOD",
+        paid={"dispute": "lost", "disputed": 4900},
+    ),
+    row(
+        "renewal, a part charged wrongly",
+        ANNUAL | UNUSED | {"initial": False, "wrong_minor": 1000},
+        REVIEW,
+        "if no, 10.00 USD goes back",
+    ),
     row("yearly plan in its first month", ANNUAL, APPROVE, "43.19 USD", "ANNUAL"),
     row(
         "eleven twelfths round down",
@@ -290,11 +313,33 @@ ANNUAL_ROWS = [
     row("yearly plan charged wrongly", ANNUAL | UNUSED | WRONG, APPROVE, "49.00 USD", "BILLING"),
 ]
 MONEY_ROWS = [
+    row(
+        "dispute open, dinar moves in tens",
+        {},
+        REVIEW,
+        "up to 4.720 KWD",
+        paid={"dispute": "open", "disputed": 4900, **DINAR},
+    ),
+    row(
+        "dispute open, less is owed than can be sent",
+        {},
+        DENY,
+        None,
+        "METHOD",
+        paid={"dispute": "open", "disputed": 4900, "refunded": 4723, **DINAR},
+    ),
+    row(
+        "the fee is more than the share",
+        OUT | MUCH | {"lost_seconds": 1},
+        DENY,
+        None,
+        "PART-OUTAGE",
+    ),
     row("yen has no cents", {}, APPROVE, "4728 JPY", "CURRENCY", paid=YEN),
     row("dinar moves in tens", {"fee_minor": 175}, APPROVE, "4.720 KWD", "CURRENCY", paid=DINAR),
     row("shillings move in hundreds", {"fee_minor": 1}, APPROVE, "48 UGX", "CURRENCY", paid=FORINT),
     row("no fee", {"fee_minor": 0}, APPROVE, "49.00 USD", "FEES"),
-    row("the fee takes all", {"fee_minor": 4900}, DENY, None, "FEES", "METHOD"),
+    row("the fee takes all", {"fee_minor": 4900}, DENY, None, "FEES"),
     row("refunded in part before", {}, APPROVE, "37.28 USD", "USE-SUB", paid={"refunded": 1000}),
     row(
         "a yearly plan refunded before",
@@ -351,6 +396,13 @@ UNKNOWN_ROWS = [
     row("expired unknown, much used", {"expired": None} | MUCH, DENY, None, "X-USE"),
     row("standing unknown", {"breach": None}, REVIEW, "suspended or closed"),
     row("standing unknown, late", {"breach": None} | LATE, DENY, None),
+    row(
+        "nothing known, all went back",
+        UNKNOWABLE | {"wrong_minor": 0},
+        DENY,
+        None,
+        paid={"refunded": 4900},
+    ),
     row(
         "whether flagged unknown, suspended",
         {"breach": True, "wrongly_flagged": None},
@@ -478,6 +530,18 @@ def test_fees_are_switches():
         decide_request(request(**UNUSED, **WRONG, expired=True), other).amount
     )
     assert "49.00 USD" == str(decide_request(request(**OUT), other).amount)
+
+
+@pytest.mark.parametrize("name", ["abuse", "breach"])
+def test_a_settled_unknown_keeps_the_reasons(name):
+    """Where an unknown fact does not matter, every clause that could decide is cited, the open ones as open."""
+    decision = decide_request(request(**MUCH, **{name: None}), TERMS)
+    holds = {result.clause: result.holds for result in decision.clauses}
+
+    assert DENY is decision.verdict
+    assert {Clause.INTAKE: True, Clause.X_USE: None} == {
+        clause: holds[clause] for clause in (Clause.INTAKE, Clause.X_USE)
+    }
 
 
 def test_a_review_says_what_each_answer_leads_to():

@@ -6,7 +6,13 @@ from importlib.resources import files
 import pytest
 
 from policy.clauses import Clause
-from policy.terms_file import TermsError, load_every_version, load_terms, terms_in_force
+from policy.terms_file import (
+    TermsError,
+    load_every_version,
+    load_terms,
+    read_terms,
+    terms_in_force,
+)
 
 SHIPPED = (files("policy") / "terms" / "2025-09-14.toml").read_text(encoding="utf-8")
 
@@ -239,3 +245,10 @@ def test_bytes_that_are_no_text(folder):
 
     with pytest.raises(TermsError, match=r"^2025-09-14\.toml: "):
         load_terms(folder=folder)
+
+
+def test_one_file_wherever_it_lies(folder):
+    """A file of terms is read by its path, and one that cannot be read is refused by its name."""
+    assert load_terms() == read_terms(folder / "2025-09-14.toml")
+    with pytest.raises(TermsError, match=r"^2031\.toml: cannot be read \(No such file"):
+        read_terms(folder / "2031.toml")

@@ -219,4 +219,5 @@ def test_job_names_are_the_allow_list():
         "workers.jobs.drain_events",
         "workers.jobs.send_refund",
         "workers.jobs.look_up",
+        "workers.jobs.send_notice",
     } == queues.JOB_NAMES

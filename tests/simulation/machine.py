@@ -9,6 +9,7 @@ import structlog
 
 from runtime.settings import load_settings
 from tests.simulation.coverage import Coverage, cover
+from tests.simulation.credit_model import CreditModel
 from tests.simulation.database import SimulatedStore
 from tests.simulation.ledger_checker import LedgerChecker
 from tests.simulation.model import Model, Renderings
@@ -72,6 +73,7 @@ class Machine:
                 says = LedgerChecker(world).check()
                 Model(world).check(says)
                 Renderings(world).check()
+                CreditModel(world).check()
             if broken:
                 world.violation("canary", "this world is told to fail")
         finally:

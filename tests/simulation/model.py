@@ -233,6 +233,11 @@ _COLUMNS = {
             "customer_id": _field("customer"),
         },
     ),
+    "price": (
+        "prices",
+        "price_id",
+        {"active": _flag("active"), "unit_amount_minor": _field("unit_amount")},
+    ),
     "payment_intent": ("payment_intents", "payment_intent_id", {"status": _field("status")}),
     "invoice": (
         "invoices",
@@ -283,6 +288,7 @@ _COLUMNS = {
 _KINDS = {
     "charge": "charges",
     "payment_intent": "payment_intents",
+    "price": "prices",
     "invoice": "invoices",
     "invoice_payment": "invoice_payments",
     "subscription": "subscriptions",

@@ -14,7 +14,7 @@ from runtime.limits import (
     EFFECT_JOB_SECONDS_MAX,
     SWEEP_SECONDS,
 )
-from runtime.queues import DRAIN_EVENTS_JOB, EFFECTS, EVENTS, SEND_REFUND_JOB
+from runtime.queues import DRAIN_EVENTS_JOB, EFFECTS, EVENTS, SEND_NOTICE_JOB, SEND_REFUND_JOB
 from tests.simulation.bells import SimulatedWakeups
 from tests.simulation.clocks import ProcessClock
 from tests.simulation.courier import OLD_SECRET, SECRET
@@ -29,6 +29,7 @@ from workers.drain import drain_events
 from workers.effects import send_refund
 from workers.gateway import StripeGateway
 from workers.look_up import look_up
+from workers.notice_dispatch import send_notice
 from workers.sweeper import run_sweeper
 
 _LONG_MS = 10 * 24 * 3600 * 1000
@@ -222,16 +223,18 @@ class Worker(RqWorker):
 
 
 class Effects(RqWorker):
-    """Sends refunds and asks Stripe."""
+    """Sends refunds and notices, and asks Stripe."""
 
     queue = EFFECTS
     job_seconds_max = EFFECT_JOB_SECONDS_MAX
 
     def run_job(self, context, job):
-        """Do one step of one intent, or ask one question."""
+        """Do one step of one intent, send one notice, or ask one question."""
         name, row_id = job
         if name == SEND_REFUND_JOB:
             send_refund(context, row_id)
+        elif name == SEND_NOTICE_JOB:
+            send_notice(context, row_id)
         else:
             look_up(context, row_id)
 

@@ -23,6 +23,7 @@ _AIMED_STORIES = (
     "ended between",
     "renewals",
     "scheduled",
+    "price changed",
     "dispute",
     "dispute won",
     "dispute lost",

@@ -5,6 +5,7 @@ bounded time nothing may be under way any more. After it the checkers look at wh
 """
 
 import hashlib
+import itertools
 import random
 from collections import Counter
 
@@ -34,6 +35,7 @@ STRANDED_MS = 60_000
 #: The longest pause of any retry schedule is an hour and a fifth; a chain of them ends well within this.
 QUIET_MS_MAX = 40 * 3_600_000
 _SLICE_MS = 2_000
+_NUMBERS = itertools.count()
 
 
 class World:
@@ -42,6 +44,8 @@ class World:
     def __init__(self, swarm, machine):
         self.swarm = swarm
         self.machine = machine
+        #: Ends statements that change the schema: one prepared for an earlier world must not be taken.
+        self.remark = f" -- {next(_NUMBERS)}"
         self.violations = []
         self.strikes = []
         self.points = Counter()
@@ -112,7 +116,7 @@ class World:
         self.kill_rate = self.freeze_rate = self.dequeue_loss = 0.0
         self.frozen_at.clear()
         self.database.reset()
-        self.store.raw.execute(f"DROP TRIGGER IF EXISTS refused -- {self.swarm.seed}")
+        self.store.raw.execute(f"DROP TRIGGER IF EXISTS refused{self.remark}")
         self.redis.away = self.redis.full = False
         self.redis.loss = self.redis.doubling = 0.0
         self.line.cut = False

@@ -17,9 +17,9 @@ class CommandLine:
     environ: dict[str, str]
     clock: object
 
-    def __call__(self, *args, **settings):
+    def __call__(self, *args, stdin=None, **settings):
         operator = OperatorContext(environ=self.environ | settings, clock=self.clock)
-        ran = CliRunner().invoke(cli, [str(arg) for arg in args], obj=operator)
+        ran = CliRunner().invoke(cli, [str(arg) for arg in args], obj=operator, input=stdin)
         assert isinstance(ran.exception, SystemExit | None), ran.exception
         assert "Traceback" not in ran.output
         return ran
@@ -43,3 +43,9 @@ def sqlite_redress(databases, tmp_path, clock):
     url = databases.url("sqlite")
     line = CommandLine({"DATABASE_URL": url, "REDRESS_DATA": str(tmp_path)}, clock)
     return line, databases.store(url)
+
+
+@pytest.fixture
+def bare_redress(clock):
+    """The command line where no setting and no database can be used."""
+    return CommandLine({"DATABASE_URL": "nonsense", "REDRESS_MODE": "nonsense"}, clock)

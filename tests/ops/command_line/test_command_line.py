@@ -19,6 +19,7 @@ OURS = [name for name, (where, _) in COMMANDS.items() if "process_commands" not 
 READING = [
     ("events", "list"),
     ("refunds", "list"),
+    ("notices", "list"),
     ("queue", "status"),
     ("brake", "status"),
 ]

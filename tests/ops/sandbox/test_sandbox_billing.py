@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from ops.sandbox.billing_periods import period_end
+from policy.billing_periods import period_end
 
 NOON = 1793620800
 DECEMBER = 1796212800  # 2026-12-02T12:00:00Z
@@ -74,6 +74,20 @@ def test_a_subscription_is_charged_through_an_invoice(plans):
     item = line.parent.subscription_item_details
     assert (subscription["items"].data[0].id, False) == (item.subscription_item, item.proration)
     assert (line.period.start, line.period.end) == (NOON, DECEMBER)
+
+
+def test_price_changed(plans):
+    """A price can be renamed, described and taken off sale; price.updated says what was before."""
+    changed = plans.shop.v1.prices.update(
+        plans.basic.id, {"nickname": "Old", "active": False, "metadata": {"redress_credits": "100"}}
+    )
+
+    assert ("Old", False, "100") == (
+        changed.nickname,
+        changed.active,
+        changed.metadata["redress_credits"],
+    )
+    assert "price.updated" == plans.shop.event_types()[-1]
 
 
 def test_events_of_a_first_payment(plans):

@@ -26,7 +26,6 @@ def _rate(name):
 
 def _refused_row(world, _rng):
     """The database takes no row of a customer, whatever is tried: what SQLite says of a broken disk."""
-    # Another text each time: a statement that was prepared for the last world's schema is not taken.
     world.store.raw.execute(
         "CREATE TRIGGER refused BEFORE INSERT ON customers BEGIN SELECT json('{'); END"
         f" -- {world.swarm.seed}"

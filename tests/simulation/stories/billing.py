@@ -85,6 +85,16 @@ def scheduled(shop, rng):
     shop.till.post(f"/v1/subscription_schedules/{schedule}/{end}", {})
 
 
+def price_changed(shop, rng):
+    """A price is bought, renamed, and taken off sale."""
+    price = shop.price(amount=rng.choice((3000, 4000)))
+    shop.subscribe(shop.buyer(), price)
+    yield soon(rng)
+    shop.till.post(f"/v1/prices/{price}", {"nickname": "Sale"})
+    yield soon(rng)
+    shop.till.post(f"/v1/prices/{price}", {"active": False})
+
+
 STORIES = (
     Story(name="same invoice", begin=begin(same_invoice), weight=4),
     Story(name="voided", begin=begin(voided), weight=3),
@@ -92,4 +102,5 @@ STORIES = (
     Story(name="ended between", begin=begin(second_after_the_first_ended), weight=3),
     Story(name="renewals", begin=begin(renewals), weight=3),
     Story(name="scheduled", begin=begin(scheduled), weight=3),
+    Story(name="price changed", begin=begin(price_changed), weight=2),
 )

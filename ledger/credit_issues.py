@@ -1,0 +1,162 @@
+"""Which paid purchases bring credits, and how much of it was issued: an annual plan issues by the month.
+
+A purchase is one price of one paid invoice, or a charge that names a product. The rows are the promise
+that the sweeper keeps; that nothing is issued twice is held by the keys of the grants.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Connection, Integer, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.issue_tables import credit_issues
+from ledger.rows import AnyRow
+from ledger.states import IssueState
+from ledger.stripe_tables import invoices, prices, subscriptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """What was paid for. `source` is the invoice's or the charge's id, `paid_at` unix seconds."""
+
+    source: str
+    ref: str
+    customer_id: str
+    subscription_id: str | None
+    quantity: int
+    paid_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """A purchase and how many of its issues were made."""
+
+    issue_id: int
+    purchase: Purchase
+    issued: int
+
+
+def note_purchase(connection: Connection, purchase: Purchase, now_ms: int) -> Issue | None:
+    """Write the row of a purchase, waiting; None when it is known already."""
+    values = {
+        "source": purchase.source,
+        "ref": purchase.ref,
+        "customer_id": purchase.customer_id,
+        "subscription_id": purchase.subscription_id,
+        "quantity": purchase.quantity,
+        "paid_at": purchase.paid_at,
+        "state": IssueState.WAITING.value,
+        "changed_ms": now_ms,
+    }
+    row_id = connection.execute(_NOTE[connection.dialect.name], values).scalar()
+    return None if row_id is None else Issue(issue_id=row_id, purchase=purchase, issued=0)
+
+
+def waiting_for(connection: Connection, refs: Iterable[str]) -> list[Issue]:
+    """The purchases of these prices or products of which nothing was issued for want of an offer."""
+    rows = connection.execute(_WAITING, {"refs": list(refs)}).all()
+    return [_issue(row) for row in rows]
+
+
+def due_issues(connection: Connection, now_ms: int, count_max: int) -> list[int]:
+    """The ids of the purchases whose next month's credits are due, longest due first."""
+    parameters = {"now": now_ms // 1000, "most": count_max}
+    return list(connection.execute(_DUE, parameters).scalars())
+
+
+def take_issue(connection: Connection, issue_id: int, now_ms: int) -> Issue | None:
+    """One due purchase, locked for this transaction; None when it is not due any more."""
+    row = connection.execute(_TAKE, {"issue": issue_id, "now": now_ms // 1000}).first()
+    return None if row is None else _issue(row)
+
+
+def move_issue(
+    connection: Connection,
+    issue_id: int,
+    state: IssueState,
+    *,
+    issued: int,
+    next_at: int | None,
+    now_ms: int,
+) -> None:
+    """Note how far a purchase was issued, and when its next month is due (unix seconds)."""
+    values = {"state": state.value, "issued": issued, "next_at": next_at, "changed_ms": now_ms}
+    connection.execute(_MOVE, values | {"issue": issue_id})
+
+
+def known_prices(connection: Connection, price_ids: Iterable[str]) -> dict[str, AnyRow]:
+    """The prices that Stripe told of, by id, with `interval` and `offer` (our metadata as JSON)."""
+    rows = connection.execute(_PRICES, {"refs": list(price_ids)}).all()
+    return {row.price_id: row for row in rows}
+
+
+def mentioned_prices(connection: Connection) -> set[str]:
+    """Every price that an invoice was for."""
+    return {
+        price_id
+        for found in connection.execute(_MENTIONED).scalars()
+        for price_id in json.loads(found)
+    }
+
+
+def ended_at(connection: Connection, subscription_id: str) -> int | None:
+    """When a subscription ended (unix seconds); None while it runs, or when it is not known."""
+    found: int | None = connection.execute(_ENDED, {"subscription": subscription_id}).scalar()
+    return found
+
+
+def _issue(row: AnyRow) -> Issue:
+    return Issue(
+        issue_id=row.id,
+        purchase=Purchase(
+            source=row.source,
+            ref=row.ref,
+            customer_id=row.customer_id,
+            subscription_id=row.subscription_id,
+            quantity=row.quantity,
+            paid_at=row.paid_at,
+        ),
+        issued=row.issued,
+    )
+
+
+# Statements are built once: building one costs as much as running it.
+_NOTE = {
+    "sqlite": sqlite.insert(credit_issues).on_conflict_do_nothing().returning(credit_issues.c.id),
+    "postgresql": postgresql.insert(credit_issues)
+    .on_conflict_do_nothing()
+    .returning(credit_issues.c.id),
+}
+_WAITING = (
+    select(credit_issues)
+    .where(
+        credit_issues.c.state == IssueState.WAITING.value,
+        credit_issues.c.ref.in_(bindparam("refs", expanding=True)),
+    )
+    .order_by(credit_issues.c.id)
+)
+_IS_DUE = (
+    credit_issues.c.state == IssueState.ISSUING.value,
+    credit_issues.c.next_at <= bindparam("now", type_=BigInteger),
+)
+_DUE = (
+    select(credit_issues.c.id)
+    .where(*_IS_DUE)
+    .order_by(credit_issues.c.next_at)
+    .limit(bindparam("most", type_=Integer))
+)
+_TAKE = (
+    select(credit_issues)
+    .where(credit_issues.c.id == bindparam("issue"), *_IS_DUE)
+    .with_for_update()
+)
+_MOVE = update(credit_issues).where(credit_issues.c.id == bindparam("issue"))
+_PRICES = select(prices.c.price_id, prices.c.interval, prices.c.offer).where(
+    prices.c.price_id.in_(bindparam("refs", expanding=True))
+)
+_MENTIONED = select(invoices.c.price_ids).distinct()
+_ENDED = select(subscriptions.c.ended_at).where(
+    subscriptions.c.subscription_id == bindparam("subscription")
+)

@@ -1,0 +1,58 @@
+"""The table of credits: grants, what drew from them, and what came back. Rows are only ever added."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from ledger.states import CreditKind
+from ledger.tables import RowId, metadata, one_of
+
+credit_entries = Table(
+    "credit_entries",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("part", Integer, nullable=False, server_default="0"),
+    Column("customer_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("grant_id", RowId, ForeignKey("credit_entries.id")),
+    Column("credits", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("successful", Boolean),
+    Column("reference", Text),
+    Column("at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("recorded_ms", BigInteger, nullable=False),
+    UniqueConstraint("key", "part", name="inv_credit_entry_once"),
+    CheckConstraint(one_of("kind", CreditKind), name="inv_credit_kind"),
+    CheckConstraint(
+        "CASE WHEN kind IN ('grant', 'restoration') THEN credits > 0 ELSE credits < 0 END",
+        name="inv_credit_sign",
+    ),
+    CheckConstraint(
+        "CASE kind WHEN 'grant' THEN grant_id IS NULL WHEN 'expiry' THEN grant_id IS NOT NULL"
+        " WHEN 'revocation' THEN grant_id IS NOT NULL ELSE 1 = 1 END",
+        name="inv_credit_grant",
+    ),
+)
+Index("ix_credit_entries_customer", credit_entries.c.customer_id, credit_entries.c.at)
+Index("ix_credit_entries_grant", credit_entries.c.grant_id)
+Index("ix_credit_entries_source", credit_entries.c.source)
+
+#: Grants whose validity has not ended yet; a row goes when what was left is written off.
+credit_expiries = Table(
+    "credit_expiries",
+    metadata,
+    Column("grant_id", RowId, ForeignKey("credit_entries.id"), primary_key=True),
+    Column("due_at", BigInteger, nullable=False),
+)
+Index("ix_credit_expiries_due", credit_expiries.c.due_at)

@@ -1,0 +1,288 @@
+"""Credits: what was granted, which grant a usage consumed, and what is left. Balances are sums of entries.
+
+A grant is an entry that brings credits and draws on no other: a purchase's, or a restoration that
+belongs to none. Every entry has a key of its caller's, so that a repeated one changes nothing.
+Times (`at`, `expires_at`) are unix seconds: when it happened, not when it was told.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Label,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.credit_tables import credit_entries, credit_expiries
+from ledger.engine import lock_names
+from ledger.states import CreditKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One grant and what became of it; `left` is the sum. Credits are whole numbers, none negative."""
+
+    grant_id: int
+    customer_id: str
+    source: str
+    at: int
+    expires_at: int | None
+    issued: int
+    used: int
+    expired: int
+    revoked: int
+    restored: int
+
+    @property
+    def left(self) -> int:
+        """What can still be drawn."""
+        return self.issued + self.restored - self.used - self.expired - self.revoked
+
+    def is_valid(self, at: int) -> bool:
+        """Whether a usage at that moment may draw from it."""
+        return self.at <= at and (self.expires_at is None or at < self.expires_at)
+
+
+def grant_credits(
+    connection: Connection,
+    *,
+    key: str,
+    customer_id: str,
+    credits: int,  # noqa: A002 - the field's own word
+    at: int,
+    expires_at: int | None,
+    source: str,
+    now_ms: int,
+    reference: str | None = None,
+    kind: CreditKind = CreditKind.GRANT,
+) -> bool:
+    """Write a grant (or a restoration that is one of its own); False when the key is known."""
+    values = _entry(
+        key=key, customer_id=customer_id, kind=kind, credits=credits, at=at, now_ms=now_ms
+    )
+    more = {"source": source, "expires_at": expires_at, "reference": reference}
+    grant_id = _write_once(connection, values | more)
+    if grant_id is not None and expires_at is not None:
+        connection.execute(_WILL_EXPIRE, {"grant_id": grant_id, "due_at": expires_at})
+    return grant_id is not None
+
+
+def restore_credits(
+    connection: Connection,
+    *,
+    key: str,
+    grant: Grant,
+    credits: int,  # noqa: A002 - the field's own word
+    source: str,
+    reference: str,
+    at: int,
+    now_ms: int,
+) -> bool:
+    """Give credits back to the grant that they were drawn from; False when the key is known."""
+    values = _entry(
+        key=key,
+        customer_id=grant.customer_id,
+        kind=CreditKind.RESTORATION,
+        credits=credits,
+        at=at,
+        now_ms=now_ms,
+    )
+    more = {"grant_id": grant.grant_id, "source": source, "reference": reference}
+    return _write_once(connection, values | more) is not None
+
+
+def revoke_credits(
+    connection: Connection, *, key: str, sources: Sequence[str], by: str, at: int, now_ms: int
+) -> int:
+    """Take what is left of everything that these purchases brought; returns the credits taken.
+
+    `sources` are the ids of the charge and its invoice, `by` is what revokes (a case). The grants of a
+    revoked purchase that are revoked already have nothing left, so a repetition takes nothing.
+    """
+    lock_customers(connection, [one.customer_id for one in grants_of(connection, sources)])
+    taken = 0
+    for grant in grants_of(connection, sources):
+        if grant.left > 0:
+            values = _entry(
+                key=f"{key}:{grant.grant_id}",
+                customer_id=grant.customer_id,
+                kind=CreditKind.REVOCATION,
+                credits=-grant.left,
+                at=at,
+                now_ms=now_ms,
+            )
+            more = {"grant_id": grant.grant_id, "source": by}
+            taken += 0 if _write_once(connection, values | more) is None else grant.left
+    return taken
+
+
+def expire_credits(connection: Connection, at: int, now_ms: int, count_max: int) -> int:
+    """Write off what is left of each grant whose validity has ended; returns how many were looked at."""
+    due = connection.execute(_EXPIRING, {"now": at, "most": count_max}).all()
+    if not due:
+        return 0
+    lock_customers(connection, [row.customer_id for row in due])
+    ids = [row.grant_id for row in due]
+    for grant in _grants(connection, _BY_ID, {"ids": ids}):
+        if grant.left > 0:
+            values = _entry(
+                key=f"expiry:{grant.grant_id}",
+                customer_id=grant.customer_id,
+                kind=CreditKind.EXPIRY,
+                credits=-grant.left,
+                at=grant.expires_at or at,
+                now_ms=now_ms,
+            )
+            _write_once(connection, values | {"grant_id": grant.grant_id, "source": grant.source})
+    connection.execute(_EXPIRED, {"ids": ids})
+    return len(due)
+
+
+def grants_of_customer(connection: Connection, customer_id: str) -> list[Grant]:
+    """Every grant of a customer in the order in which usage draws: oldest expiry first."""
+    return sorted(
+        _grants(connection, _OF_CUSTOMERS, {"customers": [customer_id]}), key=drawing_order
+    )
+
+
+def grants_of(connection: Connection, sources: Sequence[str]) -> list[Grant]:
+    """Every grant of these purchases, oldest first."""
+    return _grants(connection, _OF_SOURCES, {"sources": list(sources)})
+
+
+def overdrawn(connection: Connection, customer_id: str) -> int:
+    """Credits that were used and that no grant covered."""
+    return -int(connection.execute(_OVERDRAWN, {"customer": customer_id}).scalar() or 0)
+
+
+def drawing_order(grant: Grant) -> tuple[bool, int, int, int]:
+    """The key that sorts grants into the order of drawing: oldest expiry first, no expiry last."""
+    return grant.expires_at is None, grant.expires_at or 0, grant.at, grant.grant_id
+
+
+def lock_customers(connection: Connection, customer_ids: Sequence[str]) -> None:
+    """Hold the credits of these customers until the transaction ends."""
+    lock_names(connection, [f"credits:{customer_id}" for customer_id in customer_ids])
+
+
+def grants_of_customers(connection: Connection, customer_ids: Sequence[str]) -> list[Grant]:
+    """Every grant of these customers."""
+    return _grants(connection, _OF_CUSTOMERS, {"customers": list(customer_ids)})
+
+
+def _entry(
+    *,
+    key: str,
+    customer_id: str,
+    kind: CreditKind,
+    credits: int,  # noqa: A002 - the field's own word
+    at: int,
+    now_ms: int,
+) -> dict[str, object]:
+    return {
+        "key": key,
+        "customer_id": customer_id,
+        "kind": kind.value,
+        "grant_id": None,
+        "credits": credits,
+        "successful": None,
+        "reference": None,
+        "at": at,
+        "expires_at": None,
+        "recorded_ms": now_ms,
+    }
+
+
+def _write_once(connection: Connection, values: dict[str, object]) -> int | None:
+    """The id of the entry; None when its key is known."""
+    row_id: int | None = connection.execute(_WRITE[connection.dialect.name], values).scalar()
+    return row_id
+
+
+def _grants(
+    connection: Connection, query: Select[Any], parameters: dict[str, object]
+) -> list[Grant]:
+    return [
+        Grant(
+            grant_id=row.id,
+            customer_id=row.customer_id,
+            source=row.source,
+            at=row.at,
+            expires_at=row.expires_at,
+            issued=row.credits,
+            used=-int(row.used),
+            expired=-int(row.expired),
+            revoked=-int(row.revoked),
+            restored=int(row.restored),
+        )
+        for row in connection.execute(query, parameters)
+    ]
+
+
+# Statements are built once: building one costs as much as running it.
+_WRITE = {
+    "sqlite": sqlite.insert(credit_entries).on_conflict_do_nothing().returning(credit_entries.c.id),
+    "postgresql": postgresql.insert(credit_entries)
+    .on_conflict_do_nothing()
+    .returning(credit_entries.c.id),
+}
+INSERT_ENTRIES = insert(credit_entries)
+
+_grant = credit_entries.alias("granted")
+_drawn = credit_entries.alias("drawn")
+_is_grant = and_(_grant.c.grant_id.is_(None), _grant.c.credits > 0)
+
+
+def _sum_of(kind: CreditKind, name: str) -> Label[int]:
+    return func.coalesce(
+        func.sum(case((_drawn.c.kind == kind.value, _drawn.c.credits), else_=0)), 0
+    ).label(name)
+
+
+_GRANTS = (
+    select(
+        *(
+            _grant.c[name]
+            for name in ("id", "customer_id", "source", "at", "expires_at", "credits")
+        ),
+        _sum_of(CreditKind.USAGE, "used"),
+        _sum_of(CreditKind.EXPIRY, "expired"),
+        _sum_of(CreditKind.REVOCATION, "revoked"),
+        _sum_of(CreditKind.RESTORATION, "restored"),
+    )
+    .outerjoin(_drawn, _drawn.c.grant_id == _grant.c.id)
+    .where(_is_grant)
+    .group_by(_grant.c.id)
+    .order_by(_grant.c.id)
+)
+_BY_ID = _GRANTS.where(_grant.c.id.in_(bindparam("ids", expanding=True)))
+_OF_CUSTOMERS = _GRANTS.where(_grant.c.customer_id.in_(bindparam("customers", expanding=True)))
+_OF_SOURCES = _GRANTS.where(_grant.c.source.in_(bindparam("sources", expanding=True)))
+_WILL_EXPIRE = insert(credit_expiries)
+_EXPIRING = (
+    select(credit_expiries.c.grant_id, _grant.c.customer_id)
+    .join(_grant, _grant.c.id == credit_expiries.c.grant_id)
+    .where(credit_expiries.c.due_at <= bindparam("now", type_=BigInteger))
+    .order_by(credit_expiries.c.due_at)
+    .limit(bindparam("most", type_=Integer))
+)
+_EXPIRED = delete(credit_expiries).where(
+    credit_expiries.c.grant_id.in_(bindparam("ids", expanding=True))
+)
+_OVERDRAWN = select(func.sum(credit_entries.c.credits)).where(
+    credit_entries.c.customer_id == bindparam("customer"),
+    credit_entries.c.kind == CreditKind.USAGE.value,
+    credit_entries.c.grant_id.is_(None),
+)

@@ -1,0 +1,48 @@
+"""The table of what paid purchases are to bring in credits, and how much of it was issued."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from ledger.states import IssueState
+from ledger.tables import RowId, metadata, one_of
+
+credit_issues = Table(
+    "credit_issues",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("subscription_id", Text),
+    Column("quantity", BigInteger, nullable=False),
+    Column("paid_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("issued", Integer, nullable=False, server_default="0"),
+    Column("next_at", BigInteger),
+    Column("changed_ms", BigInteger, nullable=False),
+    UniqueConstraint("source", "ref", name="inv_one_issue_per_purchase"),
+    CheckConstraint(one_of("state", IssueState), name="inv_issue_state"),
+    CheckConstraint("quantity > 0", name="inv_issue_quantity"),
+    CheckConstraint("(state = 'issuing') = (next_at IS NOT NULL)", name="inv_issuing_has_time"),
+)
+Index(
+    "ix_credit_issues_due",
+    credit_issues.c.next_at,
+    sqlite_where=text("state = 'issuing'"),
+    postgresql_where=text("state = 'issuing'"),
+)
+Index(
+    "ix_credit_issues_waiting",
+    credit_issues.c.ref,
+    sqlite_where=text("state = 'waiting'"),
+    postgresql_where=text("state = 'waiting'"),
+)
