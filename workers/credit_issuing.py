@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 
-from ledger.credits import grant_credits
 from sqlalchemy import Connection
 
 from ledger.credit_issues import (
@@ -21,6 +20,7 @@ from ledger.credit_issues import (
     take_issue,
     waiting_for,
 )
+from ledger.credits import grant_credits
 from ledger.look_ups import want_look_up
 from ledger.projections import Projection, Sighting
 from ledger.states import IssueState
