@@ -210,7 +210,9 @@ class Renderings:
     def _given_up(self, kind, object_id):
         """Whether Stripe was away for as long as it was to be asked which of two renderings is the newer."""
         away = "stripe away for long" in self._world.swarm.faults
-        query = "SELECT 1 FROM look_ups WHERE object_type = ? AND object_id = ? AND state = 'given_up'"
+        query = (
+            "SELECT 1 FROM look_ups WHERE object_type = ? AND object_id = ? AND state = 'given_up'"
+        )
         return away and self._world.store.raw.execute(query, (kind, object_id)).fetchone()
 
     def _now(self, kind, object_id, columns, *, gone):
