@@ -13,7 +13,7 @@ CONTENT = {
     "amount": {"amount_minor": 1234, "currency": "usd"},
     "reasons": [
         {"id": "USE-PACK", "title": "Little of the credit pack was used", "holds": True},
-        {"id": "FEES", "title": "The payment processor's fees are kept back", "holds": True},
+        {"id": "FEES", "title": "Who bears the payment processor's fees", "holds": True},
     ],
     "missing": [],
     "given_back": None,

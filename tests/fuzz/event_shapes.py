@@ -16,6 +16,7 @@ _KINDS = {
     "invoice": "invoices",
     "invoice_payment": "invoice_payments",
     "payment_intent": "payment_intents",
+    "price": "prices",
     "radar.early_fraud_warning": "early_fraud_warnings",
     "refund": "refunds",
     "review": "reviews",

@@ -32,7 +32,13 @@ def shop(up):
 def test_deaths(up, shop):
     """Processes that are killed are started again, the queue server too, and go on as before."""
     shop.pay_twice()
-    before = {name: up.child(name) for name in NAMES}
+
+    def running():
+        found = {name: up.child(name) for name in NAMES}
+        return found if all(found.values()) else None
+
+    # One that was only just forked is not known by its command yet.
+    before = wait_until(running, REFUND_SECONDS_MAX, why=lambda: up.output)
     for process in before.values():
         process.kill()
 

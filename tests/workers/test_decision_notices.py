@@ -53,7 +53,7 @@ TOLD = [
         [
             "Asked for in time after the purchase",
             "Little of the month's credits was used",
-            "The payment processor's fees are kept back",
+            "Who bears the payment processor's fees",
         ],
         id="little use",
     ),
@@ -62,7 +62,7 @@ TOLD = [
         "Your refund of 4.90 USD is approved (case 17)",
         [
             "Asked for in time after the purchase",
-            "The service was down for more than a day on end",
+            "The service was down for too long without a break",
             "A share of the price for the time the service was down",
         ],
         id="outage in spite of much use",

@@ -36,7 +36,7 @@ you get 12.34 USD back.
 
 What decided it:
 - Little of the credit pack was used
-- The payment processor's fees are kept back
+- Who bears the payment processor's fees
 
 The money goes to the original payment method, in the currency that you paid in. It arrives within
 5 to 10 business days; how fast is up to your bank. You need not do anything.
