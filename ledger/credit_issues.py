@@ -6,7 +6,7 @@ that the sweeper keeps; that nothing is issued twice is held by the keys of the 
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,7 +19,7 @@ from ledger.stripe_tables import invoices, prices, subscriptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
-    """What was paid for. `source` is the invoice's or the charge's id, `paid_at` unix seconds."""
+    """What was paid for, by the names of its columns. `source` is the invoice's or the charge's id, `paid_at` unix seconds."""
 
     source: str
     ref: str
@@ -40,16 +40,7 @@ class Issue:
 
 def note_purchase(connection: Connection, purchase: Purchase, now_ms: int) -> Issue | None:
     """Write the row of a purchase, waiting; None when it is known already."""
-    values = {
-        "source": purchase.source,
-        "ref": purchase.ref,
-        "customer_id": purchase.customer_id,
-        "subscription_id": purchase.subscription_id,
-        "quantity": purchase.quantity,
-        "paid_at": purchase.paid_at,
-        "state": IssueState.WAITING.value,
-        "changed_ms": now_ms,
-    }
+    values = asdict(purchase) | {"state": IssueState.WAITING.value, "changed_ms": now_ms}
     row_id = connection.execute(_NOTE[connection.dialect.name], values).scalar()
     return None if row_id is None else Issue(issue_id=row_id, purchase=purchase, issued=0)
 

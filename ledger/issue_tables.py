@@ -4,16 +4,14 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Index,
     Integer,
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 from ledger.states import IssueState
-from ledger.tables import RowId, metadata, one_of
+from ledger.tables import RowId, metadata, one_of, partial_index
 
 credit_issues = Table(
     "credit_issues",
@@ -34,15 +32,5 @@ credit_issues = Table(
     CheckConstraint("quantity > 0", name="inv_issue_quantity"),
     CheckConstraint("(state = 'issuing') = (next_at IS NOT NULL)", name="inv_issuing_has_time"),
 )
-Index(
-    "ix_credit_issues_due",
-    credit_issues.c.next_at,
-    sqlite_where=text("state = 'issuing'"),
-    postgresql_where=text("state = 'issuing'"),
-)
-Index(
-    "ix_credit_issues_waiting",
-    credit_issues.c.ref,
-    sqlite_where=text("state = 'waiting'"),
-    postgresql_where=text("state = 'waiting'"),
-)
+partial_index("ix_credit_issues_due", credit_issues.c.next_at, where="state = 'issuing'")
+partial_index("ix_credit_issues_waiting", credit_issues.c.ref, where="state = 'waiting'")

@@ -1,8 +1,7 @@
 """`redress policy redecide`: every stored decision made again from its own facts (invariant I7)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import click
 from sqlalchemy import Connection
@@ -35,15 +34,6 @@ class Differing:
     stored: str
     found: str
 
-    def document(self) -> dict[str, Any]:
-        """The JSON of the four fields."""
-        return {
-            "decision_id": self.decision_id,
-            "case_id": self.case_id,
-            "stored": self.stored,
-            "found": self.found,
-        }
-
 
 @click.command("redecide", epilog="Example: redress policy redecide --json")
 @json_option
@@ -58,7 +48,7 @@ def redecide_command(ctx: click.Context, *, as_json: bool) -> None:
         counts, differing = _made_again(connection)
     end_progress()
     if as_json:
-        print_json({"decisions": counts, "differing": [one.document() for one in differing]})
+        print_json({"decisions": counts, "differing": [asdict(one) for one in differing]})
     elif not counts:
         say("No decision was stored yet.")
     else:
@@ -91,20 +81,18 @@ def _compared(connection: Connection) -> Iterator[Differing | None]:
             yield _differing(row, str(error))
         else:
             same = again.to_json() == row.body and again.verdict.value == row.verdict
-            yield None if same else _differing(row, _said(again))
+            amount = again.amount
+            money = (None, None) if amount is None else (amount.amount_minor, amount.currency)
+            yield None if same else _differing(row, _said(again.verdict.value, *money))
 
 
 def _differing(row: AnyRow, found: str) -> Differing:
-    amount = "" if row.amount_minor is None else f" {row.amount_minor} {row.currency}"
-    return Differing(
-        decision_id=row.id, case_id=row.case_id, stored=f"{row.verdict}{amount}", found=found
-    )
+    stored = _said(row.verdict, row.amount_minor, row.currency)
+    return Differing(decision_id=row.id, case_id=row.case_id, stored=stored, found=found)
 
 
-def _said(decision: Decision) -> str:
-    amount = decision.amount
-    money = "" if amount is None else f" {amount.amount_minor} {amount.currency}"
-    return f"{decision.verdict.value}{money}"
+def _said(verdict: str, amount_minor: int | None, currency: str | None) -> str:
+    return verdict if amount_minor is None else f"{verdict} {amount_minor} {currency}"
 
 
 def _tell(counts: int, differing: list[Differing]) -> None:

@@ -75,7 +75,8 @@ def _issue_for_invoice(
     known = context.catalogue.look(connection, quantities)
     asked = []
     for price_id, quantity in sorted(quantities.items()):
-        if known.get(price_id, _UNTOLD) is None or quantity == 0:
+        told = price_id in known
+        if quantity == 0 or (told and known[price_id] is None):
             continue
         purchase = Purchase(
             source=sighting.key,
@@ -88,17 +89,13 @@ def _issue_for_invoice(
             paid_at=int(str(values["paid_at"] or values["created"])),
         )
         note_purchase(connection, purchase, context.clock.now_ms())
-        if price_id not in known:
+        if not told:
             probe("issue.price_untold")
             reason = "an invoice is for a price that no event has shown"
             now_ms = context.clock.now_ms()
             asked.append(want_look_up(connection, "price", price_id, reason, now_ms))
     _issue_waiting(context, connection, quantities)
     return [row_id for row_id in asked if row_id is not None]
-
-
-#: Stands for a price that Stripe has not told of, where None is one that is no offer.
-_UNTOLD = object()
 
 
 def _issue_for_charge(context: WorkerContext, connection: Connection, sighting: Sighting) -> None:

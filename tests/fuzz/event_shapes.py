@@ -5,23 +5,8 @@ of them meets rows that are there.
 """
 
 from ledger.event_types import HANDLED
+from tests.fakes.shown_kinds import KINDS
 from tests.fakes.worker_world import WorkerWorld
-
-#: The kind in the sandbox's book of the object that each handled type of event shows.
-_KINDS = {
-    "charge": "charges",
-    "charge.dispute": "disputes",
-    "customer": "customers",
-    "customer.subscription": "subscriptions",
-    "invoice": "invoices",
-    "invoice_payment": "invoice_payments",
-    "payment_intent": "payment_intents",
-    "price": "prices",
-    "radar.early_fraud_warning": "early_fraud_warnings",
-    "refund": "refunds",
-    "review": "reviews",
-    "subscription_schedule": "subscription_schedules",
-}
 
 
 def stocked_shop(world: WorkerWorld) -> dict[str, dict]:
@@ -37,7 +22,7 @@ def stocked_shop(world: WorkerWorld) -> dict[str, dict]:
         world.pay(customer, order=None, amount=700)
     shapes = {}
     for event_type in sorted(HANDLED):
-        kind = _KINDS[event_type.rpartition(".")[0]]
+        kind = KINDS[event_type.rpartition(".")[0]]
         shown = next(world.sandbox.book.newest_first(kind))
         body = {"type": event_type, "kind": kind, "id": shown["id"]}
         shapes[event_type] = world.control("events", body)

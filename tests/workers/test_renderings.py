@@ -12,6 +12,7 @@ from ledger.states import EventState
 from ledger.tables import cases, events
 from policy.terms_file import TermsError
 from runtime.limits import EVENT_ATTEMPTS_MAX, LEASE_MS, POISON_KILLS_MAX
+from tests.fakes.shown_kinds import KINDS
 from tests.fakes.worker_world import CrashAt, Crashed
 from workers.crash_points import DRAIN_CLAIMED
 from workers.retries import Trouble, next_try_ms
@@ -154,23 +155,6 @@ def test_release_of_the_rendering(sqlite_world, api_version, state):
     row = sqlite_world.event_row(event["id"])
     assert state == row.state
     assert state is EventState.DECIDED or api_version in row.note
-
-
-#: The kind in the sandbox's book of the object that each handled type of event shows.
-KINDS = {
-    "charge": "charges",
-    "charge.dispute": "disputes",
-    "customer": "customers",
-    "customer.subscription": "subscriptions",
-    "invoice": "invoices",
-    "invoice_payment": "invoice_payments",
-    "payment_intent": "payment_intents",
-    "price": "prices",
-    "radar.early_fraud_warning": "early_fraud_warnings",
-    "refund": "refunds",
-    "review": "reviews",
-    "subscription_schedule": "subscription_schedules",
-}
 
 
 @pytest.fixture

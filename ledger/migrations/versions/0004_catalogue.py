@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the tables and columns; what was paid before is issued when its event is replayed."""
+    """Add the tables and columns; what was paid before brings no credits by itself."""
     op.create_table(
         "prices",
         sa.Column("price_id", sa.Text(), nullable=False),
