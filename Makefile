@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := requirements.lock
 DEV_LOCK := tests/requirements.lock
+MUTATION_LOCK := tests/mutation.lock
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: run test lint types bench simulate plant chaos fuzz mutate lock clean
@@ -39,15 +40,16 @@ fuzz: .venv/.dev
 	$(BIN)/python -m tests.fuzz command-line --runs 5000 $(ARGS)
 	$(BIN)/python -m tests.fuzz terms --seconds 120 $(ARGS)
 
-mutate: .venv/.dev
-	$(BIN)/mutmut run $(ARGS)
+mutate: .venv-mutation/.ready
+	.venv-mutation/bin/mutmut run $(ARGS)
 
 lock: .venv/.dev
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --quiet pyproject.toml -o $(LOCK)
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --quiet --extra dev pyproject.toml -o $(DEV_LOCK)
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --quiet --extra dev --extra mutation pyproject.toml -o $(MUTATION_LOCK)
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-mutation
 
 .venv/bin/python:
 	@echo "setting up .venv"
@@ -64,3 +66,10 @@ clean:
 	@$(PIP) install --require-hashes --only-binary :all: -r $(DEV_LOCK)
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ .venv/.runtime
+
+.venv-mutation/.ready: $(MUTATION_LOCK) pyproject.toml
+	@echo "installing the locked packages for mutation (once)"
+	@$(PYTHON) -m venv .venv-mutation
+	@.venv-mutation/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all: -r $(MUTATION_LOCK)
+	@.venv-mutation/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -83,7 +83,10 @@ class CommandLineTarget:
         if ran.exit_code == 1 and line.command != ("doctor",):
             assert lines
             assert all(one.startswith("redress: ") for one in lines), lines
-        if ran.exit_code == 0 and ("--json", None) in line.options and "Usage: " not in ran.stdout:
+        # What follows a bare `--` is no option any more.
+        options = line.args[: line.args.index("--")] if "--" in line.args else line.args
+        wants_json = ("--json", None) in line.options and "--json" in options
+        if ran.exit_code == 0 and wants_json and "Usage: " not in ran.stdout:
             assert isinstance(json.loads(ran.stdout), dict)
 
     def _run(self, line: Line) -> Result:
