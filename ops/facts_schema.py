@@ -43,6 +43,8 @@ _DESCRIPTIONS: Final[Mapping[type, Mapping[str, str]]] = {
         " most `payment.captured_minor`.",
         "ruled_little": "What a person ruled about a use of exactly the terms' share: whether it"
         " counts as little.",
+        "ruled_renewal": "What a person ruled about the renewal of a yearly plan: whether its unused"
+        " full months go back.",
     },
     Payment: {
         "charge_id": "Stripe's id of the charge.",

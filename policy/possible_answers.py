@@ -128,6 +128,8 @@ _QUESTIONS = {
     "longest_failure_seconds": "For how many seconds did faults keep the customer from working?",
     "fee_minor": "What did processing the payment cost, in minor units of {currency}?",
     "ruled_little": "Exactly {percent} % of the credits ({used}) were used. Does that count as little?",
+    "ruled_renewal": "The charge renewed a yearly plan; the terms speak of its first purchase only."
+    " Do the unused full months go back?",
 }
 _CLAUSES = {
     "plan": Clause.USE_SUB,
@@ -135,6 +137,7 @@ _CLAUSES = {
     "issued": Clause.X_USE,
     "used": Clause.X_USE,
     "ruled_little": Clause.X_USE,
+    "ruled_renewal": Clause.ANNUAL,
     "expired": Clause.X_EXPIRED,
     "breach": Clause.X_TERMS,
     "wrongly_flagged": Clause.FLAG_ERROR,

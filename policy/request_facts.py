@@ -54,8 +54,9 @@ class RequestFacts:
     to be issued has `issued=None`, never 0. `period_seconds` is how long what was paid lasts;
     `lost_seconds` how much of it the service was documented to be down, `longest_outage_seconds`
     and `longest_failure_seconds` the longest time without a break. `wrong_minor` is the part of the
-    charge that the ledger proves to be wrong (0: none). `ruled_little` is what a person ruled about
-    a use of exactly the terms' share. Raises MalformedFactError at birth.
+    charge that the ledger proves to be wrong (0: none). What only a person can rule: `ruled_little`,
+    whether a use of exactly the terms' share is little; `ruled_renewal`, whether the unused months of
+    a renewed yearly plan go back. Raises MalformedFactError at birth.
     """
 
     asked_at: int
@@ -78,6 +79,7 @@ class RequestFacts:
     longest_failure_seconds: int | None
     fee_minor: int | None
     ruled_little: bool | None = None
+    ruled_renewal: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse wrong types and facts that contradict each other."""
@@ -112,7 +114,15 @@ class RequestFacts:
                 raise MalformedFactError(f"{lesser} is {value}, but can be {greater} at most")
 
 
-_FLAGS = ("initial", "expired", "breach", "wrongly_flagged", "abuse", "ruled_little")
+_FLAGS = (
+    "initial",
+    "expired",
+    "breach",
+    "wrongly_flagged",
+    "abuse",
+    "ruled_little",
+    "ruled_renewal",
+)
 _COUNTS = (
     "issued",
     "used",

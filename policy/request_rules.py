@@ -97,23 +97,8 @@ def _on_the_merits(hearing: Hearing, claims: list[Claim]) -> Outcome:
     elif service:
         claims = [*claims, _share_of_the_period(hearing)]
     if valid and not any(_is_whole(hearing, claim) for claim in claims):
-        if hearing.plan() is Plan.ANNUAL and not hearing.flag("initial"):
-            return _renewed(hearing, claims)
-        claims = [*claims, _for_little_use(hearing)]
+        claims = [*claims, *_for_little_use(hearing)]
     return pay(hearing, claims) if claims else hearing.deny()
-
-
-def _renewed(hearing: Hearing, claims: list[Claim]) -> Outcome:
-    """The terms speak of a yearly plan's first purchase only (8)."""
-    otherwise = "nothing goes back"
-    if claims:
-        # Heard apart, because its clauses are not those of this outcome.
-        otherwise = pay(Hearing(facts=hearing.facts, terms=hearing.terms), claims).said
-    hearing.cite(Clause.ANNUAL, {"initial": False}, holds=None)
-    return hearing.review(
-        "The charge renewed a yearly plan; the terms speak of its first purchase only. Do the unused "
-        f"full months go back? If yes, their share of the price; if no, {otherwise}."
-    )
 
 
 def _is_whole(hearing: Hearing, claim: Claim) -> bool:
@@ -190,24 +175,30 @@ def _whole(hearing: Hearing, *, fee_kept: bool) -> Claim:
     )
 
 
-def _for_little_use(hearing: Hearing) -> Claim:
+def _for_little_use(hearing: Hearing) -> list[Claim]:
     plan, fee_kept = hearing.plan(), hearing.terms.fee_kept_on_little_use
     if plan is not Plan.ANNUAL:
-        return _whole(hearing, fee_kept=fee_kept)
+        return [_whole(hearing, fee_kept=fee_kept)]
+    # The terms speak of a yearly plan's first purchase only (8); of a renewal a person rules.
+    initial = hearing.flag("initial")
+    ruling = {} if initial else {"ruled_renewal": hearing.flag("ruled_renewal")}
+    compared = {"initial": initial, **ruling}
+    if not (initial or ruling["ruled_renewal"]):
+        hearing.cite(Clause.ANNUAL, compared, holds=False)
+        return []
     # A request in time comes in the first month, which is under way and so not an unused full one (8).
     months = MONTHS_OF_YEAR - 1
     price_minor = hearing.facts.payment.captured_minor
-    hearing.cite(
-        Clause.ANNUAL,
-        {"initial": True, "price_minor": price_minor, "unused_full_months": months},
-        holds=True,
-    )
-    return Claim(
-        entitled_minor=price_minor * months // MONTHS_OF_YEAR,
-        fee_kept=fee_kept,
-        revokes_credits=True,
-        ends_subscription=True,
-    )
+    counted = {"price_minor": price_minor, "unused_full_months": months}
+    hearing.cite(Clause.ANNUAL, compared | counted, holds=True)
+    return [
+        Claim(
+            entitled_minor=price_minor * months // MONTHS_OF_YEAR,
+            fee_kept=fee_kept,
+            revokes_credits=True,
+            ends_subscription=True,
+        )
+    ]
 
 
 def _share_of_the_period(hearing: Hearing) -> Claim:

@@ -28,6 +28,8 @@ UNKNOWABLE = {
     "longest_outage_seconds": None,
     "longest_failure_seconds": None,
     "fee_minor": None,
+    "ruled_little": None,
+    "ruled_renewal": None,
 }
 
 

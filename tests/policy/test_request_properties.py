@@ -18,6 +18,7 @@ PERIOD_SECONDS = 20 * DAY
 #: From the customer's side, worst first.
 ORDER = (Verdict.DENY, Verdict.REVIEW, Verdict.APPROVE)
 FLAGS = ("initial", "expired", "breach", "wrongly_flagged", "abuse")
+RULINGS = ("ruled_little", "ruled_renewal")
 #: Every value that a fact could have in these small worlds, beside the facts that limit it.
 DOMAINS = {
     "plan": lambda _: list(Plan),
@@ -30,12 +31,12 @@ DOMAINS = {
     "lost_seconds": lambda facts: range(0, (facts.period_seconds or PERIOD_SECONDS) + 1, DAY // 2),
     "longest_outage_seconds": lambda _: (0, 1, 24 * HOUR - 1, 24 * HOUR, 24 * HOUR + 1, 90 * DAY),
     "longest_failure_seconds": lambda _: (0, 1, 24 * HOUR - 1, 24 * HOUR, 24 * HOUR + 1, 90 * DAY),
-} | dict.fromkeys(FLAGS, lambda _: (True, False))
+} | dict.fromkeys(FLAGS + RULINGS, lambda _: (True, False))
 
 
 @st.composite
 def requests(draw):
-    """A request of which all is known, as often near the limits as far from them."""
+    """A request of which all is known and ruled, as often near the limits as far from them."""
     issued = draw(st.integers(1, 20))
     used = draw(st.integers(0, issued))
     rarely = st.sampled_from([False, False, False, True])
@@ -65,6 +66,7 @@ def requests(draw):
         longest_failure_seconds=draw(seconds),
         fee_minor=draw(st.sampled_from([0, 1, 30, CAPTURED_MINOR])),
         **{name: draw(rarely) for name in FLAGS},
+        **{name: draw(st.booleans()) for name in RULINGS},
     )
 
 

@@ -298,6 +298,20 @@ ANNUAL_ROWS = [
     row("yearly plan, 21 of the month's 100", ANNUAL | {"used": 21}, DENY, None, "X-USE"),
     row("yearly plan, late", ANNUAL | LATE, DENY, None, "X-LATE"),
     row("renewal of a yearly plan", ANNUAL | {"initial": False}, REVIEW, "renewed a yearly plan"),
+    row(
+        "renewal whose months go back",
+        ANNUAL | {"initial": False, "ruled_renewal": True},
+        APPROVE,
+        "43.19 USD",
+        "ANNUAL",
+    ),
+    row(
+        "renewal whose months do not go back",
+        ANNUAL | {"initial": False, "ruled_renewal": False},
+        DENY,
+        None,
+        "ANNUAL",
+    ),
     row("renewal, late", ANNUAL | LATE | {"initial": False}, DENY, None, "X-LATE"),
     row("renewal, much used", ANNUAL | MUCH | {"initial": False}, DENY, None, "X-USE"),
     row(

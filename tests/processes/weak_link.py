@@ -15,6 +15,8 @@ _CHUNK_BYTES = 65536
 #: With a linger of 0 seconds, close() sends RST instead of FIN.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _CLOSE_SECONDS_MAX = 10
+#: More turns of the loop than it takes from an accepted connection to the first step of its task.
+_TURNS = 10
 
 
 class WeakLinks:
@@ -48,6 +50,8 @@ class WeakLinks:
     def _run(self):
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        # A task that is cancelled before its first step never learns of its connection.
+        self._loop.run_until_complete(_turn())
         self._loop.run_until_complete(_no_tasks_left())
         self._loop.run_until_complete(self._no_transports_left())
         self._loop.close()
@@ -57,8 +61,12 @@ class WeakLinks:
         for link in self._links:
             for transport in link.transports:
                 transport.abort()
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await _turn()
+
+
+async def _turn():
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 async def _no_tasks_left():
