@@ -10,11 +10,14 @@ from ledger.states import CaseState
 from ledger.tables import cases
 
 DUPLICATE_CHARGE = "duplicate_charge"
+REFUND_REQUEST = "refund_request"
+#: Followed by the outage's id: each outage is its own cause, so that a second one can pay again.
+OUTAGE_PREFIX = "outage:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One case as it stands."""
+    """One case as it stands. `due_ms` is by when a person should have looked; None: no deadline."""
 
     case_id: int
     kind: str
@@ -23,6 +26,8 @@ class Case:
     customer_id: str | None
     state: CaseState
     note: str | None
+    due_ms: int | None
+    appeals: int
 
 
 def open_case(
@@ -33,6 +38,7 @@ def open_case(
     kept_charge_id: str | None,
     customer_id: str | None,
     now_ms: int,
+    due_ms: int | None = None,
 ) -> Case:
     """Open the case of this kind about a charge; one exists at most, and callers hold its lock."""
     values = {
@@ -41,6 +47,7 @@ def open_case(
         "kept_charge_id": kept_charge_id,
         "customer_id": customer_id,
         "state": CaseState.REVIEW.value,
+        "due_ms": due_ms,
         "opened_ms": now_ms,
         "changed_ms": now_ms,
     }
@@ -53,6 +60,8 @@ def open_case(
         customer_id=customer_id,
         state=CaseState.REVIEW,
         note=None,
+        due_ms=due_ms,
+        appeals=0,
     )
 
 
@@ -68,10 +77,16 @@ def cases_keeping(connection: Connection, kind: str, charge_ids: Iterable[str]) 
     return set(connection.execute(_KEEPING, parameters).scalars())
 
 
-def case_by_id(connection: Connection, case_id: int) -> Case | None:
-    """One case; None when there is none of this id."""
-    row = connection.execute(select(cases).where(cases.c.id == case_id)).first()
+def case_by_id(connection: Connection, case_id: int, *, lock: bool = False) -> Case | None:
+    """One case, its row locked for this transaction if asked; None when there is none of this id."""
+    query = _BY_ID.with_for_update() if lock else _BY_ID
+    row = connection.execute(query, {"case": case_id}).first()
     return None if row is None else _case(row)
+
+
+def count_appeal(connection: Connection, case_id: int, now_ms: int) -> None:
+    """Note that the customer asked for a second look."""
+    connection.execute(_APPEAL, {"case": case_id, "changed_ms": now_ms})
 
 
 def move_case(
@@ -90,6 +105,24 @@ def move_case(
     connection.execute(_MOVE, {**values, "case": case_id})
 
 
+def list_cases(
+    connection: Connection,
+    states: Iterable[CaseState],
+    kinds: Iterable[str],
+    count_max: int,
+) -> list[Case]:
+    """The cases in these states and of these kinds (none named: any); the soonest deadline first.
+
+    Cases without a deadline follow, the oldest first.
+    """
+    query = select(cases).order_by(cases.c.due_ms.is_(None), cases.c.due_ms, cases.c.id)
+    if named := [state.value for state in states]:
+        query = query.where(cases.c.state.in_(named))
+    if of_kinds := list(kinds):
+        query = query.where(cases.c.kind.in_(of_kinds))
+    return [_case(row) for row in connection.execute(query.limit(count_max))]
+
+
 def count_by_state(connection: Connection) -> dict[str, int]:
     """How many cases stand in each state."""
     rows = connection.execute(select(cases.c.state, func.count()).group_by(cases.c.state)).all()
@@ -105,11 +138,15 @@ def _case(row: AnyRow) -> Case:
         customer_id=row.customer_id,
         state=CaseState(row.state),
         note=row.note,
+        due_ms=row.due_ms,
+        appeals=row.appeals,
     )
 
 
 # Statements are built once: building one costs as much as running it.
 _OPEN = insert(cases).returning(cases.c.id)
+_BY_ID = select(cases).where(cases.c.id == bindparam("case"))
+_APPEAL = update(cases).where(cases.c.id == bindparam("case")).values(appeals=cases.c.appeals + 1)
 _MOVE = update(cases).where(cases.c.id == bindparam("case"))
 _ABOUT = select(cases).where(
     cases.c.kind == bindparam("of_kind"),

@@ -77,6 +77,11 @@ def move_issue(
     connection.execute(_MOVE, values | {"issue": issue_id})
 
 
+def stop_issues(connection: Connection, sources: Iterable[str], now_ms: int) -> None:
+    """Have these purchases, which were refunded, bring nothing more."""
+    connection.execute(_STOP, {"stopped": list(sources), "changed_ms": now_ms})
+
+
 def known_prices(connection: Connection, price_ids: Iterable[str]) -> dict[str, AnyRow]:
     """The prices that Stripe told of, by id, with `interval` and `offer` (our metadata as JSON)."""
     rows = connection.execute(_PRICES, {"refs": list(price_ids)}).all()
@@ -144,6 +149,14 @@ _TAKE = (
     .with_for_update()
 )
 _MOVE = update(credit_issues).where(credit_issues.c.id == bindparam("issue"))
+_STOP = (
+    update(credit_issues)
+    .where(
+        credit_issues.c.source.in_(bindparam("stopped", expanding=True)),
+        credit_issues.c.state.in_([IssueState.WAITING.value, IssueState.ISSUING.value]),
+    )
+    .values(state=IssueState.STOPPED.value, next_at=None)
+)
 _PRICES = select(prices.c.price_id, prices.c.interval, prices.c.offer).where(
     prices.c.price_id.in_(bindparam("refs", expanding=True))
 )

@@ -49,6 +49,11 @@ def last_decision(connection: Connection, case_id: int) -> AnyRow | None:
     return connection.execute(_LAST, {"of_case": case_id}).first()
 
 
+def decision_by_id(connection: Connection, decision_id: int) -> AnyRow:
+    """One decision that is known to exist: a row of the ledger refers to it."""
+    return connection.execute(_BY_ID, {"decision": decision_id}).one()
+
+
 def decisions_of(connection: Connection, case_id: int) -> Sequence[AnyRow]:
     """Every decision of a case, oldest first."""
     return connection.execute(
@@ -91,6 +96,7 @@ _LAST = (
     .order_by(decisions.c.id.desc())
     .limit(1)
 )
+_BY_ID = select(decisions).where(decisions.c.id == bindparam("decision"))
 _SEAL = insert(seals)
 _NEWEST_SEALED = select(func.coalesce(func.max(seals.c.decision_id), 0)).scalar_subquery()
 _UNSEALED = (

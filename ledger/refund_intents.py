@@ -42,6 +42,7 @@ class Intent:
 
     intent_id: str
     case_id: int
+    decision_id: int
     charge_id: str
     kept_charge_id: str | None
     customer_id: str | None
@@ -139,6 +140,12 @@ def intents_of_cases(connection: Connection, case_ids: list[int]) -> dict[int, I
     return {row.case_id: _intent(row) for row in rows}
 
 
+def refund_under_way(connection: Connection, charge_id: str, but_of_case: int | None) -> bool:
+    """Whether a refund of the charge by another case may still leave, or its outcome is not known."""
+    parameters = {"charge": charge_id, "case": but_of_case or 0}
+    return connection.execute(_UNDER_WAY, parameters).first() is not None
+
+
 def lease_intent(
     connection: Connection, intent_id: str, now_ms: int, until_ms: int
 ) -> Intent | None:
@@ -201,13 +208,11 @@ def release_held(connection: Connection, now_ms: int) -> int:
 
 # Statements are built once: building one costs as much as running it.
 _NOW: BindParameter[int] = bindparam("now", type_=BigInteger)
+_UNSETTLED = [
+    state.value for state in (IntentState.RESERVED, IntentState.SUBMITTED, IntentState.UNKNOWN)
+]
 _DUE = (
-    refund_intents.c.state.in_(
-        [
-            state.value
-            for state in (IntentState.RESERVED, IntentState.SUBMITTED, IntentState.UNKNOWN)
-        ]
-    ),
+    refund_intents.c.state.in_(_UNSETTLED),
     refund_intents.c.next_attempt_ms <= _NOW,
     or_(refund_intents.c.lease_until_ms.is_(None), refund_intents.c.lease_until_ms <= _NOW),
 )
@@ -228,6 +233,11 @@ _BY_ID = select(refund_intents).where(refund_intents.c.id == bindparam("intent")
 _BY_ID_LOCKED = _BY_ID.with_for_update()
 _OF_CASES = select(refund_intents).where(
     refund_intents.c.case_id.in_(bindparam("ids", expanding=True))
+)
+_UNDER_WAY = select(refund_intents.c.id).where(
+    refund_intents.c.charge_id == bindparam("charge"),
+    refund_intents.c.case_id != bindparam("case", type_=BigInteger),
+    refund_intents.c.state.in_(_UNSETTLED),
 )
 _MOVE = update(refund_intents).where(
     refund_intents.c.id == bindparam("intent"),
@@ -257,6 +267,7 @@ def _intent(row: AnyRow) -> Intent:
     return Intent(
         intent_id=row.id,
         case_id=row.case_id,
+        decision_id=row.decision_id,
         charge_id=row.charge_id,
         kept_charge_id=row.kept_charge_id,
         customer_id=row.customer_id,

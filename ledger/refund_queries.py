@@ -47,7 +47,7 @@ class RefundStory:
     kept_charge: AnyRow | None
     refunds: Sequence[AnyRow]  # of the charge, as Stripe's events showed them, whoever made them
     disputes: Sequence[AnyRow]
-    audit: Sequence[AnyRow]  # entries about the intent, oldest first
+    audit: Sequence[AnyRow]  # entries about the case and its intent, oldest first
 
 
 def list_refunds(
@@ -95,6 +95,12 @@ def refund_stories(connection: Connection, reference: str) -> list[RefundStory]:
     return [_story(connection, case) for case in found]
 
 
+def case_story(connection: Connection, case_id: int) -> RefundStory | None:
+    """The story of one case; None when there is none of this id."""
+    case = connection.execute(select(cases).where(cases.c.id == case_id)).first()
+    return None if case is None else _story(connection, case)
+
+
 def cases_that_keep(connection: Connection, charge_id: str) -> Sequence[AnyRow]:
     """The cases in which this charge is the payment that was kept, oldest first."""
     return connection.execute(
@@ -120,7 +126,13 @@ def _story(connection: Connection, case: AnyRow) -> RefundStory:
         disputes=connection.execute(
             select(disputes).where(disputed).order_by(disputes.c.dispute_id)
         ).all(),
-        audit=[] if intent is None else entries_about(connection, intent.id),
+        audit=sorted(
+            [
+                *entries_about(connection, f"case:{case.id}"),
+                *([] if intent is None else entries_about(connection, intent.id)),
+            ],
+            key=lambda entry: int(entry.id),
+        ),
     )
 
 

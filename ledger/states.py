@@ -77,6 +77,31 @@ class NoticeState(StrEnum):
     FAILED = "failed"  # given up; a person must act
 
 
+class RequestState(StrEnum):
+    """Where a customer's request for a refund stands on its way to a decision."""
+
+    WAITING = "waiting"  # to be matched to its purchase and judged
+    UNMATCHED = "unmatched"  # no purchase fits it, or several: a person names the one
+    JUDGED = "judged"  # its case has the decision
+
+
+class Standing(StrEnum):
+    """Whether a customer may use the product."""
+
+    ACTIVE = "active"  # nothing is wrong
+    SUSPENDED = "suspended"  # access rests
+    CLOSED = "closed"  # access ended
+
+
+class StandingCause(StrEnum):
+    """Why an account does not stand as active."""
+
+    TERMS = "terms"  # the rules of use were broken
+    ABUSE = "abuse"  # malicious use, or filters evaded
+    FLAG = "flag"  # an automatic check flagged it; nobody has looked yet
+    MISTAKE = "mistake"  # an automatic check flagged it, and a person found it wrong
+
+
 EVENT_MOVES: Mapping[EventState, frozenset[EventState]] = {
     EventState.NEW: frozenset({EventState.CLAIMED}),
     EventState.CLAIMED: frozenset(

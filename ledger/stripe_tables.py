@@ -46,6 +46,7 @@ charges = _projection(
     _text("status", null=False),
     Column("disputed", Boolean, nullable=False),
     _text("balance_transaction_id"),
+    _text("email_digest"),
     _number("created"),
     CheckConstraint(
         "amount_minor >= 0 AND captured_minor >= 0 AND refunded_minor >= 0",
@@ -56,6 +57,7 @@ Index("ix_charges_customer", charges.c.customer_id, charges.c.created)
 Index("ix_charges_fingerprint", charges.c.card_fingerprint, charges.c.created)
 Index("ix_charges_order", charges.c.order_reference)
 Index("ix_charges_payment_intent", charges.c.payment_intent_id)
+Index("ix_charges_email", charges.c.email_digest, charges.c.created)
 
 payment_intents = _projection(
     "payment_intents",
@@ -181,5 +183,7 @@ customers = _projection(
     "customers",
     "customer_id",
     Column("deleted", Boolean, nullable=False),
+    _text("email_digest"),
     _number("created", null=True),
 )
+Index("ix_customers_email", customers.c.email_digest)

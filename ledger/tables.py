@@ -96,6 +96,8 @@ cases = Table(
     Column("customer_id", Text),
     Column("state", Text, nullable=False),
     Column("note", Text),
+    Column("due_ms", BigInteger),
+    Column("appeals", Integer, nullable=False, server_default="0"),
     Column("opened_ms", BigInteger, nullable=False),
     Column("changed_ms", BigInteger, nullable=False),
     UniqueConstraint("kind", "charge_id", name="inv_i3_one_case_per_charge_and_kind"),
@@ -104,6 +106,7 @@ cases = Table(
 Index("ix_cases_charge", cases.c.charge_id)
 Index("ix_cases_kept_charge", cases.c.kept_charge_id)
 Index("ix_cases_state", cases.c.state, cases.c.id)
+partial_index("ix_cases_due", cases.c.due_ms, where="state = 'review'")
 
 decisions = Table(
     "decisions",

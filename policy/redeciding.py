@@ -7,7 +7,9 @@ from policy.checks import MalformedFactError
 from policy.credit_restoration import redecide_restoration
 from policy.decision import Decision
 from policy.duplicate_decisions import redecide
+from policy.outage_decisions import redecide_outage
 from policy.request_decisions import redecide_request
+from policy.rulings import redecide_ruling
 from policy.terms_file import Terms
 
 #: The key that only the facts of one kind of decision have → how that kind is made anew.
@@ -15,6 +17,8 @@ _BY_KEY: Mapping[str, Callable[[Mapping[str, Json], Terms], Decision]] = {
     "finding": redecide,
     "request": redecide_request,
     "credit_claim": redecide_restoration,
+    "ruling": redecide_ruling,
+    "outage": redecide_outage,
 }
 
 

@@ -5,6 +5,7 @@ must name, how the account was used, the window, the qualifying clauses and what
 Where it leaves something open, docs/decisions/0009 says how it was read.
 """
 
+from policy.canonical_json import JsonScalar
 from policy.clauses import Clause
 from policy.request_facts import IntakeField, Plan, Reason
 from policy.request_hearing import Hearing, Outcome
@@ -181,15 +182,16 @@ def _for_little_use(hearing: Hearing) -> list[Claim]:
         return [_whole(hearing, fee_kept=fee_kept)]
     # The terms speak of a yearly plan's first purchase only (8); of a renewal a person rules.
     initial = hearing.flag("initial")
-    ruling = {} if initial else {"ruled_renewal": hearing.flag("ruled_renewal")}
-    compared = {"initial": initial, **ruling}
-    if not (initial or ruling["ruled_renewal"]):
+    compared: dict[str, JsonScalar] = {"initial": initial}
+    if not initial:
+        compared["ruled_renewal"] = hearing.flag("ruled_renewal")
+    if not (initial or compared["ruled_renewal"]):
         hearing.cite(Clause.ANNUAL, compared, holds=False)
         return []
     # A request in time comes in the first month, which is under way and so not an unused full one (8).
     months = MONTHS_OF_YEAR - 1
     price_minor = hearing.facts.payment.captured_minor
-    counted = {"price_minor": price_minor, "unused_full_months": months}
+    counted: dict[str, JsonScalar] = {"price_minor": price_minor, "unused_full_months": months}
     hearing.cite(Clause.ANNUAL, compared | counted, holds=True)
     return [
         Claim(

@@ -196,6 +196,16 @@ WEBHOOK_DECLINES_MAX: Final = 4
 # webhooks commonly take 64 KiB and more.
 NOTICE_CONTENT_CHARS_MAX: Final = 32_768
 
+# How long a worker owns a refund request: longer than RQ lets its job live, like a notice's lease.
+REQUEST_LEASE_MS: Final = 60_000
+
+# A request whose payment is being refunded for another reason is looked at again after a minute.
+REQUEST_WAIT_MS: Final = 60_000
+
+# What a customer writes about a purchase: a product's name or an id, and the story behind it.
+REQUEST_TEXT_CHARS_MAX: Final = 200
+REQUEST_EVIDENCE_CHARS_MAX: Final = 4_000
+
 # RFC 5321 allows 256 chars for a path with its angle brackets.
 EMAIL_ADDRESS_CHARS_MAX: Final = 254
 

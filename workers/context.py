@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 
 from ledger.engine import Store
 from runtime.clock import Clock
-from runtime.queues import LOOK_UP_JOB, SEND_NOTICE_JOB, SEND_REFUND_JOB, Wakeups
+from runtime.queues import (
+    JUDGE_REQUEST_JOB,
+    LOOK_UP_JOB,
+    SEND_NOTICE_JOB,
+    SEND_REFUND_JOB,
+    Wakeups,
+)
 from runtime.settings import Settings
 from workers.catalogue_book import CatalogueBook
 from workers.crash_points import CrashPoints, NoCrash
@@ -34,6 +40,7 @@ def ring_for(
     intents: Iterable[str],
     look_ups: Iterable[int],
     notices: Iterable[int] = (),
+    requests: Iterable[int] = (),
 ) -> None:
     """Wake the effects workers for these rows, after the commit that made them due."""
     for intent_id in sorted(intents):
@@ -42,3 +49,5 @@ def ring_for(
         context.wakeups.wake_effect(LOOK_UP_JOB, row_id)
     for row_id in sorted(notices):
         context.wakeups.wake_effect(SEND_NOTICE_JOB, row_id)
+    for row_id in sorted(requests):
+        context.wakeups.wake_effect(JUDGE_REQUEST_JOB, row_id)

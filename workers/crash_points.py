@@ -33,6 +33,9 @@ NOTICE_LEASED = "notice.leased"
 NOTICE_LEAVING = "notice.leaving"
 NOTICE_CARRIED = "notice.carried"
 NOTICE_RECORDED = "notice.recorded"
+REQUEST_LEASED = "request.leased"
+REQUEST_GATHERED = "request.gathered"
+REQUEST_JUDGED = "request.judged"
 
 EVERY_POINT = (
     DRAIN_CLAIMED,
@@ -49,3 +52,6 @@ EVERY_POINT = (
 
 NOTICE_POINTS = (NOTICE_LEASED, NOTICE_LEAVING, NOTICE_CARRIED, NOTICE_RECORDED)
 """The way of a notice."""
+
+REQUEST_POINTS = (REQUEST_LEASED, REQUEST_GATHERED, REQUEST_JUDGED)
+"""The way of a refund request."""

@@ -22,6 +22,7 @@ Answer = TypeVar("Answer")
 #: The SDK imports an object's module when it first renders one (20 ms and more). A forked job would pay
 #: for that each time, so they are imported here, before any fork.
 PRELOADED = (
+    stripe.BalanceTransaction,
     stripe.Charge,
     stripe.Dispute,
     stripe.Invoice,
@@ -75,6 +76,7 @@ class StripeGateway:
         )
         v1 = self._client.v1
         self._retrieve: Mapping[str, Callable[[str], Any]] = {
+            "balance_transaction": v1.balance_transactions.retrieve,
             "charge": v1.charges.retrieve,
             "customer": v1.customers.retrieve,
             "dispute": v1.disputes.retrieve,

@@ -5,7 +5,7 @@ the first job.
 """
 
 from runtime.limits import DRAIN_LINGER_SECONDS
-from workers import drain, effects, notice_dispatch
+from workers import drain, effects, notice_dispatch, request_judging
 from workers import look_up as questions
 from workers.context import WorkerContext
 
@@ -36,6 +36,11 @@ def look_up(row_id: int) -> None:
 def send_notice(row_id: int) -> None:
     """Send one e-mail, or one webhook to the product."""
     notice_dispatch.send_notice(_own_context(), row_id)
+
+
+def judge_request(request_id: int) -> None:
+    """Judge one refund request."""
+    request_judging.judge_request(_own_context(), request_id)
 
 
 def _own_context() -> WorkerContext:

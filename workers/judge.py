@@ -10,36 +10,31 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from ledger.cases import DUPLICATE_CHARGE, Case, cases_about, cases_keeping, move_case, open_case
-from ledger.decisions import append_decision, last_decision
 from ledger.engine import lock_names
 from ledger.look_ups import want_look_up
 from ledger.payment_facts import INVOICES_OF_PAYMENT_INTENT, GroupTooLarge, gather_group
 from ledger.payment_ties import ties, ties_of_charge
-from ledger.refund_intents import Intent, intents_of_cases, reserve, withdraw_unsent
-from ledger.states import CaseState, IntentState
+from ledger.refund_intents import Intent, intents_of_cases, refund_under_way
+from ledger.states import CaseState
 from policy.decision import Decision, Verdict
 from policy.duplicate_charges import Finding, decide_cleared, decide_duplicate, find_duplicates
-from policy.money import Money
 from policy.payments import Payment
 from runtime.probes import probe
-from runtime.setting_values import Mode
+from workers.case_following import (
+    BEYOND_JUDGEMENT,
+    CaseAtHand,
+    Desk,
+    Verdicts,
+    follow_decision,
+)
 from workers.context import WorkerContext
 from workers.terms_book import TermsBook
 
-#: Stripe's own word for why (`fraudulent` would feed Radar's lists: never for a duplicate charge).
-STRIPE_REASON = "duplicate"
-
-#: An intent in one of these has moved money, may have, or was refused: judging cannot change it.
-_BEYOND_JUDGEMENT = frozenset(
-    {
-        IntentState.SUBMITTED,
-        IntentState.UNKNOWN,
-        IntentState.PENDING,
-        IntentState.SUCCEEDED,
-        IntentState.REJECTED,
-        IntentState.FAILED,
-    }
+VERDICTS = Verdicts(
+    stripe_reason="duplicate",
+    denied="no refund: it is no duplicate charge, or nothing is left to refund",
 )
+UNDER_WAY = "a duplicate charge that another refund is under way for: judged when that has ended"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,7 +116,7 @@ class _Bench:
         for payment, finding in find_in_group(self.context.terms, group):
             case = cases.get(payment.charge_id)
             intent = None if case is None else intents.get(case.case_id)
-            if intent is not None and intent.state in _BEYOND_JUDGEMENT:
+            if intent is not None and intent.state in BEYOND_JUDGEMENT:
                 probe("judge.beyond")
                 continue
             if case is None and finding is None:
@@ -160,55 +155,25 @@ class _Bench:
         decision: Decision,
     ) -> None:
         """Write a decision and what follows from it, unless the case already stands on the same one."""
-        before = last_decision(self.connection, case.case_id)
-        if before is not None and before.body == decision.to_json():
-            enforcing = self.context.settings.redress_mode is Mode.ENFORCE
-            observed = intent is not None and intent.state is IntentState.OBSERVED
-            if not (enforcing and observed):
-                return
         now_ms = self.context.clock.now_ms()
-        decision_id = append_decision(
-            self.connection,
-            case_id=case.case_id,
+        approved = decision.amount is not None
+        if approved and refund_under_way(self.connection, payment.charge_id, case.case_id):
+            probe("judge.refund_under_way")
+            move_case(
+                self.connection, case.case_id, CaseState.REVIEW, note=UNDER_WAY, now_ms=now_ms
+            )
+            return
+        desk = Desk(connection=self.connection, settings=self.context.settings, now_ms=now_ms)
+        at_hand = CaseAtHand(
+            case=case,
+            intent=intent,
+            payment=payment,
             event_row_id=self.event_row_id,
-            decision=decision,
-            mode=self.context.settings.redress_mode.value,
-            now_ms=now_ms,
+            kept_charge_id=None if finding is None else finding.kept_charge_id,
         )
-        self.judged.decisions += 1
-        kept = None if finding is None else finding.kept_charge_id
-        if decision.amount is not None:
-            if intent is not None:
-                probe("judge.taken_up_again")
-            self._reserve(case, decision_id, decision.amount, payment, kept)
-        elif intent is not None:
-            probe("judge.withdrawn")
-            withdraw_unsent(self.connection, intent, f"decided again: {decision.verdict}", now_ms)
-        state, note = _standing(decision)
-        move_case(
-            self.connection, case.case_id, state, note=note, now_ms=now_ms, kept_charge_id=kept
-        )
-
-    def _reserve(
-        self, case: Case, decision_id: int, amount: Money, payment: Payment, kept: str | None
-    ) -> None:
-        enforcing = self.context.settings.redress_mode is Mode.ENFORCE
-        intent_id = reserve(
-            self.connection,
-            case_id=case.case_id,
-            decision_id=decision_id,
-            charge_id=payment.charge_id,
-            kept_charge_id=kept,
-            customer_id=payment.customer_id,
-            cause=case.kind,
-            reason=STRIPE_REASON,
-            amount=amount,
-            livemode=payment.livemode,
-            state=IntentState.RESERVED if enforcing else IntentState.OBSERVED,
-            now_ms=self.context.clock.now_ms(),
-        )
-        if enforcing:
-            self.judged.intents.add(intent_id)
+        followed = follow_decision(desk, at_hand, decision, VERDICTS)
+        self.judged.intents |= followed.intents
+        self.judged.decisions += followed.decision_id is not None
 
     def _open_case(self, charge_id: str, customer_id: str | None) -> Case:
         return open_case(
@@ -241,11 +206,3 @@ class _Bench:
             )
             if row_id is not None:
                 self.judged.look_ups.add(row_id)
-
-
-def _standing(decision: Decision) -> tuple[CaseState, str | None]:
-    if decision.verdict is Verdict.APPROVE:
-        return CaseState.REFUNDING, None
-    if decision.verdict is Verdict.REVIEW:
-        return CaseState.REVIEW, " ".join(decision.undecided)
-    return CaseState.CLOSED, "no refund: it is no duplicate charge, or nothing is left to refund"

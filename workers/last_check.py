@@ -10,12 +10,14 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
+from ledger.cases import DUPLICATE_CHARGE
 from ledger.payment_facts import GroupTooLarge, gather_group, payments_by_charge
 from ledger.refund_intents import Intent
 from policy.decision import Verdict
-from policy.payments import DisputeStanding, Payment
+from policy.payments import Payment
 from runtime.probes import probe
 from workers.context import WorkerContext
+from workers.decision_check import objection_to_decision, objection_to_payment
 from workers.judge import decide, find_in_group
 from workers.stripe_view import as_stripe_says
 
@@ -25,6 +27,8 @@ def disagreement(context: WorkerContext, intent: Intent) -> str | None:
 
     Raises GatewayError when Stripe cannot be read: then nothing is known and nothing is sent.
     """
+    if intent.cause != DUPLICATE_CHARGE:
+        return objection_to_decision(context, intent)
     with context.store.read() as connection:
         kept = _kept_now(context, connection, intent)
         wanted = [one for one in (intent.charge_id, kept) if one is not None]
@@ -35,15 +39,9 @@ def disagreement(context: WorkerContext, intent: Intent) -> str | None:
         charge_id: as_stripe_says(context.gateway, payment, context.terms.newest.duplicates)
         for charge_id, payment in known.items()
     }
-    mine = fresh[intent.charge_id]
-    if (mine.currency, mine.livemode) != (intent.amount.currency, intent.livemode):
-        return "Stripe has the charge in another currency or mode than the decision"
-    if mine.dispute in (DisputeStanding.OPEN, DisputeStanding.LOST):
-        probe("last_check.disputed")
-        return f"the charge is disputed at Stripe ({mine.dispute}): it must not be refunded"
-    if mine.fully_refunded:
-        probe("last_check.refunded_meanwhile")
-        return "the charge was refunded in full at Stripe meanwhile: nothing is left to refund"
+    objection = objection_to_payment(intent, fresh[intent.charge_id])
+    if objection is not None:
+        return objection
     return _decided_otherwise(context, intent, fresh)
 
 

@@ -13,6 +13,7 @@ from ledger.cases import move_case
 from ledger.refund_intents import INTENT_METADATA, Intent, intent_by_id, move_intent
 from ledger.states import INTENT_MOVES, CaseState, IntentState
 from runtime.probes import probe
+from workers.refund_consequences import ACCEPTED, carry_out
 from workers.rendered_fields import RenderedFields
 
 #: Stripe's refund statuses. `canceled` is handled like `failed`: the money came back to the balance.
@@ -127,4 +128,6 @@ def settle_intent(connection: Connection, intent: Intent, seen: RefundSeen, now_
     if moved:
         state, note = _CASE_STATES[seen.state]
         move_case(connection, intent.case_id, state, note=note, now_ms=now_ms)
+        if seen.state in ACCEPTED and intent.state is not IntentState.PENDING:
+            carry_out(connection, intent, now_ms)
     return moved

@@ -14,6 +14,8 @@ from ledger import stripe_tables
 from ledger.projections import Sighting
 from ledger.refund_intents import INTENT_METADATA
 from policy.terms_file import DuplicateTerms
+from runtime.email_addresses import is_address
+from runtime.email_digest import email_digest
 from workers import billing_objects
 from workers.billing_objects import Values
 from workers.rendered_fields import RenderedFields, UnreadableRendering
@@ -77,6 +79,8 @@ def _charge(fields: RenderedFields, terms: DuplicateTerms) -> Values:
         "status": fields.text("status"),
         "disputed": fields.flag("disputed"),
         "balance_transaction_id": fields.reference("balance_transaction"),
+        "email_digest": _digest(fields.part("billing_details"), "email")
+        or _digest(fields, "receipt_email"),
         "created": fields.whole("created"),
     }
 
@@ -152,7 +156,17 @@ def _warning(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
 
 
 def _customer(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
-    return {"deleted": fields.flag("deleted"), "created": fields.whole_or_none("created")}
+    return {
+        "deleted": fields.flag("deleted"),
+        "email_digest": _digest(fields, "email"),
+        "created": fields.whole_or_none("created"),
+    }
+
+
+def _digest(fields: RenderedFields, name: str) -> str | None:
+    """The digest of an address; None for none, and for what is none: no money hangs on its form."""
+    found = fields.raw(name)
+    return email_digest(found) if isinstance(found, str) and is_address(found.strip()) else None
 
 
 def _rank(values: Values, name: str, order: tuple[str, ...]) -> int:

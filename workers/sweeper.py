@@ -16,6 +16,7 @@ from ledger.inbox import release_expired, waiting_count
 from ledger.look_ups import due_look_ups
 from ledger.notices import due_notices
 from ledger.refund_intents import due_intents
+from ledger.refund_requests import due_requests
 from runtime.limits import SWEEP_ROWS_MAX, SWEEP_SECONDS
 from runtime.probes import probe
 from workers.context import WorkerContext, ring_for
@@ -34,6 +35,7 @@ class Swept:
     look_ups: int
     issues: int
     notices: int
+    requests: int
     sealed: int
 
 
@@ -49,13 +51,14 @@ def sweep(context: WorkerContext) -> Swept:
         intents = due_intents(connection, now_ms, SWEEP_ROWS_MAX)
         look_ups = due_look_ups(connection, now_ms, SWEEP_ROWS_MAX)
         notices = due_notices(connection, now_ms, SWEEP_ROWS_MAX)
+        requests = due_requests(connection, now_ms, SWEEP_ROWS_MAX)
     if released:
         probe("sweep.took_back")
     if intents:
         probe("sweep.rang_again")
     if waiting:
         context.wakeups.wake_events()
-    ring_for(context, intents, look_ups, notices)
+    ring_for(context, intents, look_ups, notices, requests)
     issues = issue_due(context)
     return Swept(
         released=released,
@@ -64,6 +67,7 @@ def sweep(context: WorkerContext) -> Swept:
         look_ups=len(look_ups),
         issues=issues,
         notices=len(notices),
+        requests=len(requests),
         sealed=sealed,
     )
 

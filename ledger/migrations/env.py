@@ -5,6 +5,7 @@ from alembic import context
 import ledger.credit_tables
 import ledger.issue_tables
 import ledger.notice_tables
+import ledger.request_tables
 import ledger.stripe_tables  # noqa: F401 - declares its tables on the one metadata
 from ledger.tables import metadata
 

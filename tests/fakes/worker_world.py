@@ -19,12 +19,19 @@ from ledger.events import NewEvent
 from ledger.inbox import store_events
 from ledger.refund_intents import Intent
 from ledger.refund_intents import _intent as intent_of_row
+from ledger.request_tables import refund_requests
 from ledger.rows import AnyRow
 from ledger.tables import decisions, events, look_ups, refund_intents, seals
 from ops.sandbox.book import Book
 from ops.sandbox.stripe_stand_in import SandboxStripe
 from runtime.limits import SWEEP_SECONDS
-from runtime.queues import DRAIN_EVENTS_JOB, EFFECT_JOBS, SEND_NOTICE_JOB, SEND_REFUND_JOB
+from runtime.queues import (
+    DRAIN_EVENTS_JOB,
+    EFFECT_JOBS,
+    JUDGE_REQUEST_JOB,
+    SEND_NOTICE_JOB,
+    SEND_REFUND_JOB,
+)
 from runtime.settings import Settings, load_settings
 from tests.fakes.frozen_clock import FrozenClock
 from tests.fakes.in_process_stripe import InProcessStripe
@@ -38,6 +45,7 @@ from workers.gateway import StripeGateway
 from workers.look_up import look_up
 from workers.notice_carriers import Carriers
 from workers.notice_dispatch import send_notice
+from workers.request_judging import judge_request
 from workers.sweeper import Swept, sweep
 
 JOBS_MAX = 1_000
@@ -287,6 +295,7 @@ class WorkerWorld:
             select(events.c.id).where(events.c.state.in_(("new", "claimed"))),
             select(refund_intents.c.id).where(refund_intents.c.next_attempt_ms.is_not(None)),
             select(look_ups.c.id).where(look_ups.c.state == "wanted"),
+            select(refund_requests.c.id).where(refund_requests.c.state == "waiting"),
             select(decisions.c.id).where(decisions.c.id.not_in(select(seals.c.decision_id))),
         )
         with self.store.read() as connection:
@@ -325,6 +334,8 @@ class WorkerWorld:
             send_refund(self.context, str(row_id))
         elif name == SEND_NOTICE_JOB:
             send_notice(self.context, int(str(row_id)))
+        elif name == JUDGE_REQUEST_JOB:
+            judge_request(self.context, int(str(row_id)))
         else:
             look_up(self.context, int(str(row_id)))
 

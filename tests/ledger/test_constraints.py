@@ -17,6 +17,7 @@ from ledger.issue_tables import credit_issues
 from ledger.notice_tables import notices
 from ledger.notices import write_notice
 from ledger.refund_intents import KEY_PREFIX, intent_id_for
+from ledger.request_tables import accounts, outages, refund_requests
 from ledger.states import EventState
 from ledger.stripe_tables import charges
 from ledger.tables import (
@@ -189,6 +190,20 @@ REFUSED = [
     Refused(name="inv_i14_charge_amounts", make=change(charges, amount_minor=-1)),
     Refused(name="inv_i14_charge_amounts", make=change(charges, captured_minor=-1)),
     Refused(name="inv_i14_charge_amounts", make=change(charges, refunded_minor=-1)),
+    Refused(
+        name="inv_request_once", make=write_again(refund_requests), sqlite="refund_requests.key"
+    ),
+    Refused(name="inv_request_state", make=change(refund_requests, state="forgotten")),
+    Refused(name="inv_judged_has_case", make=change(refund_requests, state="judged")),
+    Refused(name="inv_account_standing", make=change(accounts, standing="gone")),
+    Refused(name="inv_account_cause", make=change(accounts, cause="spite")),
+    Refused(name="inv_account_standing_has_cause", make=change(accounts, standing="closed")),
+    Refused(
+        name="inv_outage_once",
+        make=write_again(outages),
+        sqlite="outages.began_at, outages.ended_at, outages.affects",
+    ),
+    Refused(name="inv_outage_lasts", make=change(outages, ended_at=1)),
 ]
 
 OVERDRAWN = [
@@ -230,6 +245,9 @@ def fill(store):
         put(connection, brakes, id=1)
         put(connection, credit_entries, key="g-1", kind="grant", credits=10)
         put(connection, credit_issues, source="in_1", ref="price_1", state="waiting", quantity=1)
+        put(connection, refund_requests, key="k-1", state="waiting")
+        put(connection, accounts, customer_id="cus_1", standing="active")
+        put(connection, outages, began_at=1, ended_at=2)
         write_notice(connection, email(), NOON_MS)
         record(
             connection,

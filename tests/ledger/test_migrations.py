@@ -12,6 +12,7 @@ from sqlalchemy import inspect, text
 import ledger.credit_tables
 import ledger.issue_tables
 import ledger.notice_tables
+import ledger.request_tables
 import ledger.stripe_tables  # noqa: F401 - declares its tables on the one metadata
 from ledger.schema import alembic_config, migrate
 from ledger.schema_revision import NEWEST_REVISION, schema_revision

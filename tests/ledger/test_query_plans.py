@@ -12,7 +12,10 @@ from ledger.inbox import claim_events, release_expired, waiting_count
 from ledger.look_ups import due_look_ups, take_look_up, was_answered
 from ledger.notice_tables import NoticeChannel
 from ledger.notices import due_notices, lease_notice, put_off_channel
-from ledger.refund_intents import due_intents, intents_of_cases
+from ledger.outages import outages_within
+from ledger.purchase_matching import purchases_of
+from ledger.refund_intents import due_intents, intents_of_cases, refund_under_way
+from ledger.refund_requests import due_requests, lease_request, requests_of_case
 from tests.fakes.frozen_clock import NOON_MS
 
 #: A plan's step that visits every row of a table, unless it walks a partial index of open work.
@@ -35,6 +38,12 @@ _OFTEN = {
     "last_decision": lambda connection: last_decision(connection, 1),
     "cases_about": lambda connection: cases_about(connection, "duplicate_charge", ["ch_1"]),
     "cases_keeping": lambda connection: cases_keeping(connection, "duplicate_charge", ["ch_1"]),
+    "due_requests": lambda connection: due_requests(connection, NOON_MS, 100),
+    "lease_request": lambda connection: lease_request(connection, 1, NOON_MS, NOON_MS),
+    "requests_of_case": lambda connection: requests_of_case(connection, 1),
+    "refund_under_way": lambda connection: refund_under_way(connection, "ch_1", 1),
+    "purchases_of": lambda connection: purchases_of(connection, "digest", 0, NOON_MS // 1000),
+    "outages_within": lambda connection: outages_within(connection, NOON_MS // 1000, 2**40),
     "intents_of_cases": lambda connection: intents_of_cases(connection, [1, 2]),
     "spend_since": lambda connection: spend_since(
         connection, since_ms=NOON_MS, currency="usd", customer_id="cus_1", except_intent="ri_1"

@@ -6,8 +6,10 @@ from policy.checks import MalformedFactError
 from policy.credit_restoration import CreditClaim, CreditLoss, decide_restoration
 from policy.duplicate_decisions import decide_cleared, decide_duplicate
 from policy.duplicate_findings import DuplicateKind, Finding
+from policy.outage_decisions import OutageFacts, decide_outage
 from policy.redeciding import redecide_any
 from policy.request_decisions import decide_request
+from policy.rulings import Ruling, decide_ruling
 from policy.terms_file import load_terms
 from tests.policy.payment_histories import payment
 from tests.policy.refund_requests import request
@@ -21,6 +23,14 @@ FINDING = Finding(
     compared={"order_reference": "O-1"},
 )
 CLAIM = CreditClaim(loss=CreditLoss.LOST, claimed=9, documented=7, our_fault=True, restored=0)
+RULING = Ruling(
+    payment=payment("b"),
+    amount_minor=1,
+    revokes_credits=False,
+    ends_subscription=False,
+    appealed=False,
+)
+DOWN = OutageFacts(payment=payment("b"), period_seconds=9, lost_seconds=3, fee_minor=None)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +41,8 @@ CLAIM = CreditClaim(loss=CreditLoss.LOST, claimed=9, documented=7, our_fault=Tru
         pytest.param(decide_duplicate(FINDING, payment("b"), TERMS), id="a duplicate"),
         pytest.param(decide_cleared(payment("b"), TERMS), id="no duplicate after all"),
         pytest.param(decide_restoration(CLAIM, TERMS), id="lost credits"),
+        pytest.param(decide_ruling(RULING, TERMS), id="a person's ruling"),
+        pytest.param(decide_outage(DOWN, TERMS), id="an outage"),
     ],
 )
 def test_same_facts_same_decision(decision):

@@ -48,6 +48,7 @@ def figures(day, *, engine, seed, seconds, conditions):
         },
         "set_aside_and_replayed": day.set_aside,
         "slowest": _slowest(day),
+        "stories_of_lost": {one: day.machine.story_of(one) for one in report.lost},
         "wrong": day.wrong(),
         "schedule": day.chronicle.lines,
     }

@@ -23,7 +23,7 @@ from ledger.invariant_checks import check_invariants
 from ledger.schema import migrate
 from ledger.states import EventState
 from ledger.summaries import day_progress
-from ledger.tables import events, refund_intents
+from ledger.tables import cases, decisions, events, look_ups, refund_intents
 from ops.sandbox.delivery_endpoints import register_endpoint
 from ops.sandbox.keep_alive import HttpUnanswered
 from ops.supervisor import procfile_commands
@@ -367,6 +367,27 @@ class Machine:
             (events.c.settled_ms - events.c.received_ms).label("settled_after_ms"),
         ).where(events.c.lane.in_(lane))
         return [dict(row._mapping) for row in self.rows(query.order_by(events.c.id))]
+
+    def story_of(self, charge_id):
+        """Everything that the ledger says about a charge that should have been refunded."""
+        of_case = select(cases.c.id).where(cases.c.charge_id == charge_id)
+        lane = select(events.c.lane).where(
+            events.c.object_id == charge_id, events.c.type == "charge.succeeded"
+        )
+        asked = select(events.c.object_id).where(events.c.lane.in_(lane))
+        told = (events.c.type, events.c.event_id, events.c.state, events.c.note)
+        tried = (events.c.attempts, events.c.kills, events.c.received_ms, events.c.settled_ms)
+        queries = {
+            "cases": select(cases).where(cases.c.charge_id == charge_id),
+            "decisions": select(decisions).where(decisions.c.case_id.in_(of_case)),
+            "intents": select(refund_intents).where(refund_intents.c.charge_id == charge_id),
+            "look_ups": select(look_ups).where(look_ups.c.object_id.in_(asked)),
+            "events": select(*told, *tried).where(events.c.lane.in_(lane)),
+        }
+        return {
+            name: [dict(row._mapping) for row in self.rows(query)]
+            for name, query in queries.items()
+        }
 
     def parked(self):
         """What was set aside for a person, and why."""

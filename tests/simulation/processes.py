@@ -14,7 +14,14 @@ from runtime.limits import (
     EFFECT_JOB_SECONDS_MAX,
     SWEEP_SECONDS,
 )
-from runtime.queues import DRAIN_EVENTS_JOB, EFFECTS, EVENTS, SEND_NOTICE_JOB, SEND_REFUND_JOB
+from runtime.queues import (
+    DRAIN_EVENTS_JOB,
+    EFFECTS,
+    EVENTS,
+    JUDGE_REQUEST_JOB,
+    SEND_NOTICE_JOB,
+    SEND_REFUND_JOB,
+)
 from tests.simulation.bells import SimulatedWakeups
 from tests.simulation.clocks import ProcessClock
 from tests.simulation.courier import OLD_SECRET, SECRET
@@ -30,6 +37,7 @@ from workers.effects import send_refund
 from workers.gateway import StripeGateway
 from workers.look_up import look_up
 from workers.notice_dispatch import send_notice
+from workers.request_judging import judge_request
 from workers.sweeper import run_sweeper
 
 _LONG_MS = 10 * 24 * 3600 * 1000
@@ -229,12 +237,14 @@ class Effects(RqWorker):
     job_seconds_max = EFFECT_JOB_SECONDS_MAX
 
     def run_job(self, context, job):
-        """Do one step of one intent, send one notice, or ask one question."""
+        """Do one step of one intent, send one notice, judge one request, or ask one question."""
         name, row_id = job
         if name == SEND_REFUND_JOB:
             send_refund(context, row_id)
         elif name == SEND_NOTICE_JOB:
             send_notice(context, row_id)
+        elif name == JUDGE_REQUEST_JOB:
+            judge_request(context, row_id)
         else:
             look_up(context, row_id)
 

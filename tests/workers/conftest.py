@@ -6,6 +6,7 @@ import pytest
 
 from ledger.engine import Store
 from ledger.schema import migrate
+from tests.fakes.pack_shop import PackShop
 from tests.fakes.worker_world import WorkerWorld, worker_settings
 
 
@@ -29,6 +30,12 @@ def sqlite_world(sqlite_store, settings, clock):
     made = WorkerWorld(store=sqlite_store, settings=settings, clock=clock)
     yield made
     made.sandbox.book.close()
+
+
+@pytest.fixture
+def shop(world, tmp_path):
+    """A world whose shop sells one pack, on each engine in turn."""
+    return PackShop(world, tmp_path)
 
 
 class Memory:

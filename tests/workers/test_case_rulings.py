@@ -1,0 +1,174 @@
+"""What people rule about cases: money within what is left, denials, appeals; refused where it cannot be."""
+
+import pytest
+
+from ledger.request_tables import refund_requests
+from ledger.states import CaseState
+from ledger.tables import decisions
+from policy.redeciding import redecide_any
+from policy.request_facts import Reason
+from policy.rulings import RulingRefused
+from policy.terms_file import load_terms
+from workers.case_following import Desk
+from workers.case_rulings import appeal_case, rule_on_case
+from workers.context import ring_for
+from workers.terms_book import TermsBook
+
+
+def desk_of(shop, connection):
+    """Where a ruling is made now."""
+    return Desk(connection=connection, settings=shop.settings, now_ms=shop.clock.now_ms())
+
+
+def rule(shop, case_id, amount_minor, **keeps):
+    """Rule, and ring as the command does."""
+    with shop.store.write() as connection:
+        ruled = rule_on_case(
+            desk_of(shop, connection), TermsBook(), case_id, amount_minor=amount_minor, **keeps
+        )
+    ring_for(shop.context, ruled.followed.intents, (), ruled.followed.notices)
+    shop.settle(60)
+    return ruled
+
+
+def appeal(shop, case_id, **stated):
+    """Appeal, and have it judged."""
+    with shop.store.write() as connection:
+        found = appeal_case(desk_of(shop, connection), case_id, stated)
+    shop.settle(60)
+    return found
+
+
+@pytest.fixture
+def denied(shop):
+    """A case that the rules denied: much of the pack was used."""
+    charge, customer = shop.buy()
+    shop.use(customer, 250)
+    shop.ask(charge)
+    shop.settle(60)
+    assert CaseState.CLOSED is shop.case().state
+    return shop.case().case_id
+
+
+def test_part_by_goodwill(shop, denied):
+    """A person gives a part back against the rules; the credits stay, and the decision says who ruled."""
+    rule(shop, denied, 750)
+
+    assert [750] == [refund["amount"] for refund in shop.refunds()]
+    assert (CaseState.REFUNDED, 250) == (
+        shop.case(denied).state,
+        shop.left(shop.case(denied).customer_id),
+    )
+    assert ["REVIEW-3BD", "METHOD", "CURRENCY"] == [
+        one.clause for one in shop.decided()[-1].clauses
+    ]
+
+
+@pytest.mark.parametrize(("keeps", "credits_left"), [(False, 0), (True, 250)])
+def test_everything_back(shop, denied, keeps, credits_left):
+    """All that is left takes the credits with it, unless the customer is to keep them."""
+    rule(shop, denied, 2000, keeps_credits=keeps)
+
+    assert [2000] == [refund["amount"] for refund in shop.refunds()]
+    assert credits_left == shop.left(shop.case(denied).customer_id)
+
+
+def test_more_than_is_left(shop, denied):
+    """Money that is not there cannot be ruled, and nothing is changed by trying."""
+    shop.v1.refunds.create({"charge": shop.case(denied).charge_id, "amount": 1500})
+    shop.settle(60)
+    with pytest.raises(RulingRefused, match=r"more than the 5\.00 USD"):
+        rule(shop, denied, 750)
+
+    assert 1 == len(shop.rows(decisions))
+
+
+def test_disputed(shop, denied):
+    """A disputed payment is refunded by nobody."""
+    shop.control("disputes", {"charge": shop.case(denied).charge_id, "reason": "fraudulent"})
+    shop.settle(60)
+    with pytest.raises(RulingRefused, match="dispute"):
+        rule(shop, denied, 750)
+
+
+def test_paid_case(shop):
+    """A case whose refund has left cannot be ruled on again."""
+    charge, _ = shop.buy()
+    shop.ask(charge)
+    shop.settle(60)
+    for ruled in (None, 10):
+        with pytest.raises(RulingRefused, match="succeeded already"):
+            rule(shop, shop.case().case_id, ruled)
+
+
+def test_refunded_after_the_ruling(shop, denied):
+    """What the last look at Stripe finds holds against a ruling as well."""
+    charge_id = shop.case(denied).charge_id
+    shop.v1.refunds.create({"charge": charge_id, "amount": 1500})
+    shop.new_events()  # Stripe's news are late
+    rule(shop, denied, 750)
+
+    assert [1500] == [refund["amount"] for refund in shop.refunds()]
+    assert CaseState.REVIEW is shop.case(denied).state
+    assert "ruled before the payment changed" in shop.case(denied).note
+
+
+def test_appeal_with_new_facts(shop, denied):
+    """An appeal is judged with what the customer brought, and pays where the rules then say yes."""
+    appealed = appeal(shop, denied, longest_failure_seconds=90_000, lost_seconds=315_360)
+
+    (request,) = shop.rows(refund_requests)
+    assert request.id == appealed
+    assert [20] == [refund["amount"] for refund in shop.refunds()]
+    assert CaseState.REFUNDED is shop.case(denied).state
+
+
+def test_appeal_in_vain(shop, denied):
+    """An appeal that the rules deny again goes to a person, whose ruling cites it."""
+    appeal(shop, denied)
+    looked_at = shop.case(denied)
+    rule(shop, denied, None)
+
+    assert (CaseState.REVIEW, 1) == (looked_at.state, looked_at.appeals)
+    assert CaseState.CLOSED is shop.case(denied).state
+    assert "APPEAL" == shop.decided()[-1].clauses[0].clause
+
+
+def test_second_appeal(shop, denied):
+    """The rules are asked once; a second appeal is a person's at once."""
+    appeal(shop, denied)
+    rule(shop, denied, None)
+
+    assert appeal(shop, denied) is None
+    assert CaseState.REVIEW is shop.case(denied).state
+
+
+def test_contradicting_facts(shop, denied):
+    """What a person stated and the ledger contradicts is told to a person, and decides nothing."""
+    appeal(shop, denied, used=600)
+    (request,) = shop.rows(refund_requests)
+
+    assert ("unmatched", True) == (request.state, "used is 600" in request.note)
+    assert [] == shop.refunds()
+
+
+def test_rulings_are_made_again(shop, denied):
+    """A ruling's decision comes out the same from its own facts."""
+    rule(shop, denied, 750)
+    ruled = shop.decided()[-1]
+
+    assert ruled == redecide_any(ruled.facts, load_terms())
+
+
+def test_observed_ruling(shop):
+    """In observe mode a ruling is written down and moves nothing."""
+    charge, customer = shop.buy()
+    shop.use(customer, 250)
+    shop.ask(charge, reasons=(Reason.TASTE,))
+    shop.settle(60)
+    shop.change_settings(redress_mode="observe")
+    shop.change()
+    rule(shop, shop.case().case_id, 750)
+
+    assert [] == shop.refunds()
+    assert ["observed"] == [intent.state for intent in shop.intents()]

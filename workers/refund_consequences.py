@@ -1,0 +1,39 @@
+"""What a refund takes with it once Stripe has accepted it: the purchase's credits, and its subscription.
+
+Written in the transaction that records the refund. Not before: a refund that the last check drops
+must take nothing. What the customer used in between was reported by the product, and stands.
+"""
+
+from sqlalchemy import Connection
+
+from ledger.credit_issues import stop_issues
+from ledger.credits import revoke_credits
+from ledger.decisions import decision_by_id
+from ledger.payment_facts import payments_by_charge
+from ledger.purchase_sources import sources_of
+from ledger.refund_intents import Intent
+from ledger.states import IntentState
+from policy.decision import Decision
+from runtime.probes import probe
+
+ACCEPTED = frozenset({IntentState.PENDING, IntentState.SUCCEEDED})
+
+
+def carry_out(connection: Connection, intent: Intent, now_ms: int) -> None:
+    """Take what the decision behind an accepted refund says. A repetition takes nothing more."""
+    effect = Decision.from_json(decision_by_id(connection, intent.decision_id).body).credits
+    payment = payments_by_charge(connection, [intent.charge_id]).get(intent.charge_id)
+    if effect is None or payment is None:
+        return
+    if effect.revoked:
+        probe("consequence.credits_revoked")
+        sources = sources_of(connection, payment)
+        stop_issues(connection, sources, now_ms)
+        revoke_credits(
+            connection,
+            key=f"revocation:{intent.intent_id}",
+            sources=sources,
+            by=intent.intent_id,
+            at=now_ms // 1000,
+            now_ms=now_ms,
+        )

@@ -1,0 +1,141 @@
+"""Gathers the facts that a refund request is judged by: from the ledger, from Stripe, and from people.
+
+What nobody claims and nothing shows is not so: without a complaint about failures there were none,
+and an account that nobody suspended broke no rules. What is claimed and not shown is not known, and
+stays None until a person states it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ledger.accounts import account_of
+from ledger.cases import DUPLICATE_CHARGE, cases_about
+from ledger.decisions import last_decision
+from ledger.payment_facts import payments_by_charge
+from ledger.purchase_credits import PurchaseCredits, purchase_credits
+from ledger.purchase_sources import sources_of
+from ledger.refund_requests import Request
+from ledger.states import StandingCause
+from policy.billing_periods import period_end
+from policy.decision import Verdict
+from policy.payments import Payment
+from policy.request_facts import IntakeField, Plan, Reason, RequestFacts
+from workers.context import WorkerContext
+from workers.gateway import Gateway
+from workers.paid_period import paid_period
+from workers.rendered_fields import RenderedFields
+from workers.stripe_view import as_stripe_says
+
+_INITIAL: Mapping[str | None, bool] = {"subscription_create": True, "subscription_cycle": False}
+
+
+def gather_request(
+    context: WorkerContext, requests: Sequence[Request], charge_id: str
+) -> RequestFacts | None:
+    """The facts of all requests about one purchase; None while the ledger does not know the charge.
+
+    The first of them is when it was asked. Calls Stripe outside of any transaction; raises GatewayError
+    when it does not answer, UnreadableRendering when it cannot be understood, MalformedFactError when
+    what people stated, or when they asked, contradicts the rest.
+    """
+    with context.store.read() as connection:
+        known = payments_by_charge(connection, [charge_id]).get(charge_id)
+    if known is None:
+        return None
+    payment = as_stripe_says(context.gateway, known, context.terms.newest.duplicates)
+    fee_minor = _fee_minor(context.gateway, payment)
+    with context.store.read() as connection:
+        return _gathered(context, connection, requests, payment, fee_minor)
+
+
+def _gathered(
+    context: WorkerContext,
+    connection: Connection,
+    requests: Sequence[Request],
+    payment: Payment,
+    fee_minor: int | None,
+) -> RequestFacts:
+    period = paid_period(context.catalogue, connection, payment)
+    plan = period.plan
+    found = _credits(connection, sources_of(connection, payment), plan, payment.created)
+    reasons = tuple(dict.fromkeys(reason for one in requests for reason in one.reasons))
+    failed = Reason.FAILURE in reasons
+    account = account_of(connection, payment.customer_id)
+    facts = RequestFacts(
+        asked_at=min(one.asked_at for one in requests),
+        named=tuple(IntakeField),
+        reasons=reasons,
+        payment=payment,
+        plan=plan,
+        initial=_initial(payment, plan),
+        issued=found.issued,
+        used=found.used,
+        successful=found.successful,
+        expired=found.expired,
+        breach=account.in_breach,
+        wrongly_flagged=None
+        if Reason.FLAGGED in reasons and not account.wrongly_flagged
+        else account.wrongly_flagged,
+        abuse=account.cause is StandingCause.ABUSE,
+        wrong_minor=_wrong_minor(connection, payment, reasons),
+        period_seconds=period.period_seconds,
+        # What failures took beside the outages is as unknown as the failures are.
+        lost_seconds=None if failed else period.lost_seconds,
+        longest_outage_seconds=period.longest_outage_seconds,
+        longest_failure_seconds=None if failed else 0,
+        fee_minor=fee_minor,
+    )
+    return _with_stated(facts, requests)
+
+
+def _with_stated(facts: RequestFacts, requests: Sequence[Request]) -> RequestFacts:
+    """The facts with what people stated in the place of what was gathered, the newest word last."""
+    stated: dict[str, Any] = {}
+    for request in requests:
+        stated |= request.stated
+    if "plan" in stated:
+        stated["plan"] = Plan(stated["plan"])
+    return replace(facts, **stated)
+
+
+def _fee_minor(gateway: Gateway, payment: Payment) -> int | None:
+    """What processing the payment cost; None when it was settled in another currency, or is not yet."""
+    charge = RenderedFields(gateway.charge(payment.charge_id), "charge")
+    transaction_id = charge.reference("balance_transaction")
+    if transaction_id is None:
+        return None
+    rendered = gateway.stripe_object("balance_transaction", transaction_id)
+    settled = RenderedFields(rendered, "balance_transaction")
+    if settled.currency("currency") != payment.currency:
+        return None
+    return min(settled.amount("fee"), payment.captured_minor)
+
+
+def _initial(payment: Payment, plan: Plan | None) -> bool | None:
+    if plan is not Plan.ANNUAL:
+        return True
+    return _INITIAL.get(None if payment.invoice is None else payment.invoice.billing_reason)
+
+
+def _credits(
+    connection: Connection, sources: Sequence[str], plan: Plan | None, paid_at: int
+) -> PurchaseCredits:
+    """Of a yearly plan those of its first month."""
+    first_month = None
+    if plan is Plan.ANNUAL:
+        first_month = period_end(paid_at, "month", 1, paid_at) - 1
+    return purchase_credits(connection, sources, until=first_month)
+
+
+def _wrong_minor(connection: Connection, payment: Payment, reasons: Sequence[Reason]) -> int | None:
+    about = cases_about(connection, DUPLICATE_CHARGE, [payment.charge_id])
+    for case in about.values():
+        decision = last_decision(connection, case.case_id)
+        if decision is not None and decision.verdict == Verdict.APPROVE.value:
+            return payment.captured_minor
+        if decision is None or decision.verdict == Verdict.REVIEW.value:
+            return None
+    return None if Reason.BILLING in reasons else 0

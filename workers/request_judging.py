@@ -1,0 +1,248 @@
+"""Judges one refund request: find the purchase → gather its facts → decide → write what follows.
+
+Stripe is read with no transaction open. The case, the decision, the refund's intent and the notices
+are then committed together, unless the request was taken by somebody else meanwhile. All requests
+about one purchase share one case, and are judged together.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from rq.timeouts import BaseTimeoutException
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ledger.cases import REFUND_REQUEST, Case, cases_about, move_case, open_case
+from ledger.engine import lock_names
+from ledger.refund_intents import intents_of_cases, refund_under_way
+from ledger.refund_requests import (
+    GIVEN_UP,
+    Request,
+    is_exhausted,
+    lease_request,
+    request_by_id,
+    requests_of_case,
+    settle_request,
+)
+from ledger.states import CaseState, RequestState
+from policy.canonical_json import dump_canonical
+from policy.checks import MalformedFactError
+from policy.decision import Verdict
+from policy.request_decisions import decide_request
+from policy.request_facts import RequestFacts
+from runtime.limits import REQUEST_LEASE_MS, REQUEST_WAIT_MS
+from runtime.probes import probe
+from workers import crash_points
+from workers.business_days import business_days_after
+from workers.case_following import (
+    BEYOND_JUDGEMENT,
+    CaseAtHand,
+    Desk,
+    Followed,
+    Telling,
+    Verdicts,
+    follow_decision,
+    tell_decision,
+)
+from workers.context import WorkerContext, ring_for
+from workers.gateway_errors import GatewayError, Rejected
+from workers.purchase_finder import Found, find_purchase
+from workers.rendered_fields import UnreadableRendering
+from workers.request_gathering import gather_request
+from workers.retries import Trouble, next_try_ms
+
+_log = logging.getLogger(__name__)
+
+NOT_FOUND = "no purchase of this e-mail address fits the day: name the charge"
+AMBIGUOUS = "it is not clear which purchase is meant: name the charge"
+NOT_KNOWN = "the ledger does not know this charge: check its id, or wait for its events"
+UNDER_WAY = "another refund of this payment is under way; judged when that has ended"
+APPEALED = "appealed, and the rules still say no: a person decides"
+VERDICTS = Verdicts(
+    stripe_reason="requested_by_customer",
+    denied="no refund: the terms give none for what was asked",
+)
+
+
+def judge_request(context: WorkerContext, request_id: int) -> None:
+    """Judge one request, if it is due and nobody else is on it."""
+    now_ms = context.clock.now_ms()
+    with context.store.write() as connection:
+        request = lease_request(connection, request_id, now_ms, now_ms + REQUEST_LEASE_MS)
+    if request is None:
+        probe("request.not_due")
+        return
+    context.crash.reach(crash_points.REQUEST_LEASED)
+    try:
+        followed = _judge(context, request)
+    except Rejected as error:
+        _leave_to_a_person(context, request, f"Stripe does not know this purchase: {error.code}")
+    except (GatewayError, UnreadableRendering):
+        probe("request.unread")
+        _try_later(context, request, "Stripe could not be read")
+    except MalformedFactError as error:
+        # What a person stated and the ledger contradicts, in the policy's own words.
+        _leave_to_a_person(context, request, f"the facts contradict each other: {error}")
+    except (DBAPIError, BaseTimeoutException):
+        raise  # the lease runs out, and what the row says then holds
+    except Exception as error:  # noqa: BLE001 - a defect must not ring for ever
+        _log.exception("a request failed", extra={"request_id": request_id})
+        _try_later(context, request, f"failed on a defect: {type(error).__name__}")
+    else:
+        context.crash.reach(crash_points.REQUEST_JUDGED)
+        ring_for(context, followed.intents, (), followed.notices)
+
+
+def _judge(context: WorkerContext, request: Request) -> Followed:
+    charge_id = request.charge_id or _matched(context, request)
+    if charge_id is None:
+        return Followed()
+    with context.store.read() as connection:
+        about = _all_about(connection, request, charge_id)
+    facts = gather_request(context, about, charge_id)
+    context.crash.reach(crash_points.REQUEST_GATHERED)
+    if facts is None:
+        _leave_to_a_person(context, request, NOT_KNOWN)
+        return Followed()
+    with context.store.write() as connection:
+        # Whoever judges another request about this purchase comes before or after, never between.
+        lock_names(connection, [f"refund_request:{charge_id}"])
+        return _write(context, connection, request, about, facts)
+
+
+def _matched(context: WorkerContext, request: Request) -> str | None:
+    """The purchase that e-mail, day and product name; None when a person has to name it."""
+    with context.store.read() as connection:
+        found = find_purchase(
+            connection,
+            context.catalogue,
+            email_digest=request.email_digest,
+            purchase_date=request.purchase_date,
+            product=request.product,
+        )
+    if isinstance(found, Found):
+        return found.purchase.charge_id
+    probe("request.ambiguous" if found.candidates else "request.not_found")
+    candidates = [one.charge_id for one in found.candidates]
+    _leave_to_a_person(context, request, AMBIGUOUS if candidates else NOT_FOUND, candidates)
+    return None
+
+
+def _all_about(connection: Connection, request: Request, charge_id: str) -> list[Request]:
+    """The request with those that its purchase's case has already, oldest first."""
+    case = cases_about(connection, REFUND_REQUEST, [charge_id]).get(charge_id)
+    before = [] if case is None else requests_of_case(connection, case.case_id)
+    others = [one for one in before if one.request_id != request.request_id]
+    return sorted([*others, request], key=lambda one: one.request_id)
+
+
+def _write(
+    context: WorkerContext,
+    connection: Connection,
+    request: Request,
+    about: Sequence[Request],
+    facts: RequestFacts,
+) -> Followed:
+    payment, now_ms = facts.payment, context.clock.now_ms()
+    current = request_by_id(connection, request.request_id, lock=True)
+    if current is None or current.fence != request.fence:
+        probe("request.fenced_off")
+        return Followed()
+    if _all_about(connection, current, payment.charge_id) != [
+        current if one.request_id == current.request_id else one for one in about
+    ]:
+        probe("request.joined_meanwhile")
+        settle_request(connection, request, RequestState.WAITING, now_ms, next_attempt_ms=now_ms)
+        return Followed()
+    case = cases_about(connection, REFUND_REQUEST, [payment.charge_id]).get(payment.charge_id)
+    if refund_under_way(connection, payment.charge_id, None if case is None else case.case_id):
+        probe("request.refund_under_way")
+        settle_request(
+            connection,
+            request,
+            RequestState.WAITING,
+            now_ms,
+            note=UNDER_WAY,
+            next_attempt_ms=now_ms + REQUEST_WAIT_MS,
+            attempts=0,
+        )
+        return Followed()
+    case = case or _open(context, connection, request, facts)
+    followed, note = _decide(context, connection, case, current, facts)
+    settle_request(
+        connection,
+        request,
+        RequestState.JUDGED,
+        now_ms,
+        note=note,
+        case_id=case.case_id,
+        charge_id=payment.charge_id,
+    )
+    return followed
+
+
+def _decide(
+    context: WorkerContext,
+    connection: Connection,
+    case: Case,
+    request: Request,
+    facts: RequestFacts,
+) -> tuple[Followed, str | None]:
+    intent = intents_of_cases(connection, [case.case_id]).get(case.case_id)
+    if intent is not None and intent.state in BEYOND_JUDGEMENT:
+        probe("request.joined_a_paid_case")
+        return Followed(), f"joins case {case.case_id}, whose refund is {intent.state}"
+    terms = context.terms.in_force(facts.payment.created)
+    decision = decide_request(facts, terms)
+    desk = Desk(connection=connection, settings=context.settings, now_ms=context.clock.now_ms())
+    at_hand = CaseAtHand(case=case, intent=intent, payment=facts.payment)
+    followed = follow_decision(desk, at_hand, decision, VERDICTS)
+    if case.appeals and decision.verdict is Verdict.DENY:
+        probe("request.appealed_in_vain")
+        move_case(connection, case.case_id, CaseState.REVIEW, note=APPEALED, now_ms=desk.now_ms)
+        return followed, None
+    told = Telling(decision=decision, terms=terms, email=request.email)
+    tell_decision(desk, case, followed, told)
+    return followed, None
+
+
+def _open(
+    context: WorkerContext, connection: Connection, request: Request, facts: RequestFacts
+) -> Case:
+    requests = context.terms.in_force(facts.payment.created).requests
+    return open_case(
+        connection,
+        kind=REFUND_REQUEST,
+        charge_id=facts.payment.charge_id,
+        kept_charge_id=None,
+        customer_id=facts.payment.customer_id,
+        now_ms=context.clock.now_ms(),
+        due_ms=business_days_after(request.received_ms, requests.review_business_days),
+    )
+
+
+def _try_later(context: WorkerContext, request: Request, note: str) -> None:
+    if is_exhausted(request):
+        probe("request.given_up")
+        _leave_to_a_person(context, request, GIVEN_UP)
+        return
+    now_ms = context.clock.now_ms()
+    due_ms = next_try_ms(Trouble.UNREACHABLE, str(request.request_id), request.attempts, now_ms)
+    with context.store.write() as connection:
+        settle_request(
+            connection, request, RequestState.WAITING, now_ms, note=note, next_attempt_ms=due_ms
+        )
+
+
+def _leave_to_a_person(
+    context: WorkerContext, request: Request, note: str, candidates: Sequence[str] = ()
+) -> None:
+    with context.store.write() as connection:
+        settle_request(
+            connection,
+            request,
+            RequestState.UNMATCHED,
+            context.clock.now_ms(),
+            note=note,
+            candidates=dump_canonical(list(candidates)),
+        )
