@@ -29,6 +29,8 @@ NUMBERS: Final = (
     "longest_failure_seconds",
     "fee_minor",
 )
+_PLAN: Final = "plan"
+_PLANS: Final = tuple(plan.value for plan in Plan)
 _YES: Final = {"yes": True, "true": True, "no": False, "false": False}
 
 STATED_OPTION: Final = click.option(
@@ -46,17 +48,16 @@ def read_stated(facts: Sequence[str]) -> Mapping[str, Any]:
 
 
 def _read(fact: str) -> tuple[str, Any]:
-    name, equals, value = (part.strip() for part in fact.partition("="))
+    name, _, value = (part.strip() for part in fact.partition("="))
+    if name not in (*FLAGS, *NUMBERS, _PLAN):
+        known = ", ".join(sorted((*FLAGS, *NUMBERS, _PLAN)))
+        raise click.UsageError(f"--fact is NAME=VALUE; {name or 'nothing'} is none of: {known}.")
     if name in FLAGS and value.lower() in _YES:
         return name, _YES[value.lower()]
     if name in NUMBERS and value.isascii() and value.isdigit() and int(value) <= FACT_NUMBER_MAX:
         return name, int(value)
-    if name == "plan" and value in [plan.value for plan in Plan]:
+    if name == _PLAN and value in _PLANS:
         return name, value
-    if name in FLAGS:
-        raise click.UsageError(f"--fact {name} is yes or no, not {value or 'nothing'}.")
-    if name in NUMBERS:
-        raise click.UsageError(f"--fact {name} is a whole number, not {value or 'nothing'}.")
-    known = ", ".join(sorted((*FLAGS, *NUMBERS, "plan")))
-    what = "an equals sign" if not equals else f"a fact that can be stated; {name} is none"
-    raise click.UsageError(f"--fact needs {what}. Known: {known}.")
+    wanted = f"one of {', '.join(_PLANS)}" if name == _PLAN else "a whole number"
+    wanted = "yes or no" if name in FLAGS else wanted
+    raise click.UsageError(f"--fact {name} is {wanted}, not {value or 'nothing'}.")

@@ -6,6 +6,7 @@ import click
 
 from policy.money import exponent
 from policy.payments import Payment
+from runtime.limits import FACT_NUMBER_MAX
 
 EVERYTHING = "all"
 
@@ -23,7 +24,8 @@ def read_amount_minor(typed: str, payment: Payment) -> int:
         minor = Decimal(text).scaleb(places)
     except InvalidOperation:
         minor = Decimal(0)
-    if not minor.is_finite() or minor <= 0 or minor != minor.to_integral_value():
+    exact = minor.is_finite() and minor == minor.to_integral_value()
+    if not exact or not 0 < minor <= FACT_NUMBER_MAX:
         currency = payment.currency.upper()
         raise click.UsageError(
             f"--amount is money in {currency} with {places} decimals, such as"

@@ -90,6 +90,7 @@ def charge_sighting(charge_id="ch_1", *, seen_created, progress=0, event_id, **v
         "status": "succeeded",
         "disputed": False,
         "balance_transaction_id": None,
+        "email_digest": None,
         "created": NOON,
     }
     return Sighting(
