@@ -85,6 +85,14 @@ class RequestState(StrEnum):
     JUDGED = "judged"  # its case has the decision
 
 
+class EndState(StrEnum):
+    """Where the end of a refunded subscription stands."""
+
+    WANTED = "wanted"  # to be ended at Stripe
+    ENDED = "ended"  # Stripe says that it is over
+    FAILED = "failed"  # given up after every try; a person must act
+
+
 class Standing(StrEnum):
     """Whether a customer may use the product."""
 

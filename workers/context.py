@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ledger.engine import Store
 from runtime.clock import Clock
 from runtime.queues import (
+    END_SUBSCRIPTION_JOB,
     JUDGE_REQUEST_JOB,
     LOOK_UP_JOB,
     SEND_NOTICE_JOB,
@@ -39,8 +40,10 @@ def ring_for(
     context: WorkerContext,
     intents: Iterable[str],
     look_ups: Iterable[int],
+    *,
     notices: Iterable[int] = (),
     requests: Iterable[int] = (),
+    ends: Iterable[int] = (),
 ) -> None:
     """Wake the effects workers for these rows, after the commit that made them due."""
     for intent_id in sorted(intents):
@@ -51,3 +54,5 @@ def ring_for(
         context.wakeups.wake_effect(SEND_NOTICE_JOB, row_id)
     for row_id in sorted(requests):
         context.wakeups.wake_effect(JUDGE_REQUEST_JOB, row_id)
+    for row_id in sorted(ends):
+        context.wakeups.wake_effect(END_SUBSCRIPTION_JOB, row_id)

@@ -33,6 +33,9 @@ NOTICE_LEASED = "notice.leased"
 NOTICE_LEAVING = "notice.leaving"
 NOTICE_CARRIED = "notice.carried"
 NOTICE_RECORDED = "notice.recorded"
+END_TAKEN = "end.taken"
+END_LOOKED = "end.looked"
+END_CALLED = "end.called"
 REQUEST_LEASED = "request.leased"
 REQUEST_GATHERED = "request.gathered"
 REQUEST_JUDGED = "request.judged"
@@ -55,3 +58,6 @@ NOTICE_POINTS = (NOTICE_LEASED, NOTICE_LEAVING, NOTICE_CARRIED, NOTICE_RECORDED)
 
 REQUEST_POINTS = (REQUEST_LEASED, REQUEST_GATHERED, REQUEST_JUDGED)
 """The way of a refund request."""
+
+END_POINTS = (END_TAKEN, END_LOOKED, END_CALLED)
+"""The way of a subscription's end."""

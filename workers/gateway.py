@@ -57,6 +57,9 @@ class Gateway(Protocol):
     def create_refund(self, params: str, idempotency_key: str) -> Rendered:
         """Create the refund of these exact parameters (a JSON text) under this key."""
 
+    def cancel_subscription(self, subscription_id: str) -> Rendered:
+        """End a subscription now; it gives no money back and makes no last invoice."""
+
 
 class StripeGateway:
     """The gateway to Stripe itself, or to a stand-in at `settings.stripe_api_base`."""
@@ -124,6 +127,13 @@ class StripeGateway:
         given: Any = json.loads(params)
         options: Any = {"idempotency_key": idempotency_key}
         return _asked(lambda: _rendered(self._client.v1.refunds.create(given, options)))
+
+    def cancel_subscription(self, subscription_id: str) -> Rendered:
+        """End a subscription now; it gives no money back and makes no last invoice."""
+        given: Any = {"invoice_now": False, "prorate": False}
+        return _asked(
+            lambda: _rendered(self._client.v1.subscriptions.cancel(subscription_id, given))
+        )
 
 
 def _asked(call: Callable[[], Answer]) -> Answer:

@@ -5,7 +5,7 @@ the first job.
 """
 
 from runtime.limits import DRAIN_LINGER_SECONDS
-from workers import drain, effects, notice_dispatch, request_judging
+from workers import drain, effects, notice_dispatch, request_judging, subscription_ending
 from workers import look_up as questions
 from workers.context import WorkerContext
 
@@ -41,6 +41,11 @@ def send_notice(row_id: int) -> None:
 def judge_request(request_id: int) -> None:
     """Judge one refund request."""
     request_judging.judge_request(_own_context(), request_id)
+
+
+def end_subscription(end_id: int) -> None:
+    """Do the next step of one subscription's end."""
+    subscription_ending.end_subscription(_own_context(), end_id)
 
 
 def _own_context() -> WorkerContext:

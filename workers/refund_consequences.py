@@ -13,6 +13,7 @@ from ledger.payment_facts import payments_by_charge
 from ledger.purchase_sources import sources_of
 from ledger.refund_intents import Intent
 from ledger.states import IntentState
+from ledger.subscription_ends import want_end
 from policy.decision import Decision
 from runtime.probes import probe
 
@@ -35,5 +36,17 @@ def carry_out(connection: Connection, intent: Intent, now_ms: int) -> None:
             sources=sources,
             by=intent.intent_id,
             at=now_ms // 1000,
+            now_ms=now_ms,
+        )
+    invoice = payment.invoice
+    if effect.ends_subscription and invoice is not None and invoice.subscription_id is not None:
+        probe("consequence.subscription_ends")
+        # The sweeper rings for it within seconds; nobody waits for this one.
+        want_end(
+            connection,
+            subscription_id=invoice.subscription_id,
+            livemode=intent.livemode,
+            case_id=intent.case_id,
+            decision_id=intent.decision_id,
             now_ms=now_ms,
         )

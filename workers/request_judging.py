@@ -90,7 +90,7 @@ def judge_request(context: WorkerContext, request_id: int) -> None:
         _try_later(context, request, f"failed on a defect: {type(error).__name__}")
     else:
         context.crash.reach(crash_points.REQUEST_JUDGED)
-        ring_for(context, followed.intents, (), followed.notices)
+        ring_for(context, followed.intents, (), notices=followed.notices)
 
 
 def _judge(context: WorkerContext, request: Request) -> Followed:

@@ -17,6 +17,7 @@ from ledger.look_ups import due_look_ups
 from ledger.notices import due_notices
 from ledger.refund_intents import due_intents
 from ledger.refund_requests import due_requests
+from ledger.subscription_ends import due_ends
 from runtime.limits import SWEEP_ROWS_MAX, SWEEP_SECONDS
 from runtime.probes import probe
 from workers.context import WorkerContext, ring_for
@@ -36,6 +37,7 @@ class Swept:
     issues: int
     notices: int
     requests: int
+    ends: int
     sealed: int
 
 
@@ -52,13 +54,14 @@ def sweep(context: WorkerContext) -> Swept:
         look_ups = due_look_ups(connection, now_ms, SWEEP_ROWS_MAX)
         notices = due_notices(connection, now_ms, SWEEP_ROWS_MAX)
         requests = due_requests(connection, now_ms, SWEEP_ROWS_MAX)
+        ends = due_ends(connection, now_ms, SWEEP_ROWS_MAX)
     if released:
         probe("sweep.took_back")
     if intents:
         probe("sweep.rang_again")
     if waiting:
         context.wakeups.wake_events()
-    ring_for(context, intents, look_ups, notices, requests)
+    ring_for(context, intents, look_ups, notices=notices, requests=requests, ends=ends)
     issues = issue_due(context)
     return Swept(
         released=released,
@@ -68,6 +71,7 @@ def sweep(context: WorkerContext) -> Swept:
         issues=issues,
         notices=len(notices),
         requests=len(requests),
+        ends=len(ends),
         sealed=sealed,
     )
 

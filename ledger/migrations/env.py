@@ -3,6 +3,7 @@
 from alembic import context
 
 import ledger.credit_tables
+import ledger.ending_tables
 import ledger.issue_tables
 import ledger.notice_tables
 import ledger.request_tables

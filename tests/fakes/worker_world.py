@@ -14,6 +14,7 @@ from typing import Any
 import stripe
 from sqlalchemy import Table, select
 
+from ledger.ending_tables import subscription_ends
 from ledger.engine import Store
 from ledger.events import NewEvent
 from ledger.inbox import store_events
@@ -28,6 +29,7 @@ from runtime.limits import SWEEP_SECONDS
 from runtime.queues import (
     DRAIN_EVENTS_JOB,
     EFFECT_JOBS,
+    END_SUBSCRIPTION_JOB,
     JUDGE_REQUEST_JOB,
     SEND_NOTICE_JOB,
     SEND_REFUND_JOB,
@@ -46,6 +48,7 @@ from workers.look_up import look_up
 from workers.notice_carriers import Carriers
 from workers.notice_dispatch import send_notice
 from workers.request_judging import judge_request
+from workers.subscription_ending import end_subscription
 from workers.sweeper import Swept, sweep
 
 JOBS_MAX = 1_000
@@ -295,6 +298,7 @@ class WorkerWorld:
             select(events.c.id).where(events.c.state.in_(("new", "claimed"))),
             select(refund_intents.c.id).where(refund_intents.c.next_attempt_ms.is_not(None)),
             select(look_ups.c.id).where(look_ups.c.state == "wanted"),
+            select(subscription_ends.c.id).where(subscription_ends.c.state == "wanted"),
             select(refund_requests.c.id).where(refund_requests.c.state == "waiting"),
             select(decisions.c.id).where(decisions.c.id.not_in(select(seals.c.decision_id))),
         )
@@ -334,6 +338,8 @@ class WorkerWorld:
             send_refund(self.context, str(row_id))
         elif name == SEND_NOTICE_JOB:
             send_notice(self.context, int(str(row_id)))
+        elif name == END_SUBSCRIPTION_JOB:
+            end_subscription(self.context, int(str(row_id)))
         elif name == JUDGE_REQUEST_JOB:
             judge_request(self.context, int(str(row_id)))
         else:

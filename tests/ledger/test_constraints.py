@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from ledger.audit_log import record
 from ledger.credit_tables import credit_entries
 from ledger.decisions import seal_decisions
+from ledger.ending_tables import subscription_ends
 from ledger.inbox import store_events
 from ledger.issue_tables import credit_issues
 from ledger.notice_tables import notices
@@ -203,6 +204,13 @@ REFUSED = [
         make=write_again(outages),
         sqlite="outages.began_at, outages.ended_at, outages.affects",
     ),
+    Refused(
+        name="inv_one_end_per_subscription",
+        make=write_again(subscription_ends),
+        sqlite="subscription_ends.subscription_id",
+    ),
+    Refused(name="inv_end_state", make=change(subscription_ends, state="forgotten")),
+    Refused(name="inv_end_has_time", make=change(subscription_ends, next_attempt_ms=None)),
     Refused(name="inv_outage_lasts", make=change(outages, ended_at=1)),
 ]
 
@@ -248,6 +256,14 @@ def fill(store):
         put(connection, refund_requests, key="k-1", state="waiting")
         put(connection, accounts, customer_id="cus_1", standing="active")
         put(connection, outages, began_at=1, ended_at=2)
+        put(
+            connection,
+            subscription_ends,
+            case_id=connection.execute(select(cases.c.id)).scalar_one(),
+            decision_id=connection.execute(select(decisions.c.id)).scalar_one(),
+            state="wanted",
+            next_attempt_ms=1,
+        )
         write_notice(connection, email(), NOON_MS)
         record(
             connection,

@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 import ledger.credit_tables
+import ledger.ending_tables
 import ledger.issue_tables
 import ledger.notice_tables
 import ledger.request_tables

@@ -17,6 +17,7 @@ from runtime.limits import (
 from runtime.queues import (
     DRAIN_EVENTS_JOB,
     EFFECTS,
+    END_SUBSCRIPTION_JOB,
     EVENTS,
     JUDGE_REQUEST_JOB,
     SEND_NOTICE_JOB,
@@ -38,6 +39,7 @@ from workers.gateway import StripeGateway
 from workers.look_up import look_up
 from workers.notice_dispatch import send_notice
 from workers.request_judging import judge_request
+from workers.subscription_ending import end_subscription
 from workers.sweeper import run_sweeper
 
 _LONG_MS = 10 * 24 * 3600 * 1000
@@ -243,6 +245,8 @@ class Effects(RqWorker):
             send_refund(context, row_id)
         elif name == SEND_NOTICE_JOB:
             send_notice(context, row_id)
+        elif name == END_SUBSCRIPTION_JOB:
+            end_subscription(context, row_id)
         elif name == JUDGE_REQUEST_JOB:
             judge_request(context, row_id)
         else:

@@ -13,6 +13,7 @@ depends_on = None
 
 _ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _WAITING = sa.text("state = 'waiting'")
+_WANTED = sa.text("state = 'wanted'")
 _REVIEW = sa.text("state = 'review'")
 
 
@@ -32,6 +33,7 @@ def upgrade() -> None:
     )
     _add_email_digests()
     _create_refund_requests()
+    _create_subscription_ends()
     op.create_table(
         "accounts",
         sa.Column("customer_id", sa.Text(), nullable=False),
@@ -63,6 +65,43 @@ def upgrade() -> None:
         sa.UniqueConstraint("began_at", "ended_at", "affects", name="inv_outage_once"),
     )
     op.create_index("ix_outages_ended", "outages", ["ended_at"], unique=False)
+
+
+def _create_subscription_ends() -> None:
+    op.create_table(
+        "subscription_ends",
+        sa.Column("id", _ROW_ID, nullable=False),
+        sa.Column("subscription_id", sa.Text(), nullable=False),
+        sa.Column("livemode", sa.Boolean(), nullable=False),
+        sa.Column("case_id", _ROW_ID, nullable=False),
+        sa.Column("decision_id", _ROW_ID, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_attempt_ms", sa.BigInteger(), nullable=True),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("changed_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("state IN ('wanted', 'ended', 'failed')", name="inv_end_state"),
+        sa.CheckConstraint(
+            "(state = 'wanted') = (next_attempt_ms IS NOT NULL)", name="inv_end_has_time"
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["cases.id"], name=op.f("fk_subscription_ends_case_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decision_id"], ["decisions.id"], name=op.f("fk_subscription_ends_decision_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscription_ends")),
+        sa.UniqueConstraint("subscription_id", name="inv_one_end_per_subscription"),
+    )
+    op.create_index(
+        "ix_subscription_ends_due",
+        "subscription_ends",
+        ["next_attempt_ms"],
+        unique=False,
+        sqlite_where=_WANTED,
+        postgresql_where=_WANTED,
+    )
 
 
 def _add_email_digests() -> None:
