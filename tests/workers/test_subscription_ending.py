@@ -127,7 +127,7 @@ def test_given_up(subscribed):
     shop.ask(charge)
     for _ in range(EVENT_ATTEMPTS_MAX + 1):
         shop.step()
-        shop.clock.advance(4_000)
+        shop.clock.advance(4_500)
 
     assert ["failed"] == [state for state, _ in ends(shop)]
     assert CaseState.REVIEW is shop.case().state
