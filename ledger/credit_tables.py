@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from ledger.states import CreditKind
-from ledger.tables import RowId, metadata, one_of
+from ledger.tables import RowId, metadata, one_of, partial_index
 
 credit_entries = Table(
     "credit_entries",
@@ -26,6 +26,9 @@ credit_entries = Table(
     Column("kind", Text, nullable=False),
     Column("grant_id", RowId, ForeignKey("credit_entries.id")),
     Column("credits", BigInteger, nullable=False),
+    Column("draw", Integer),
+    Column("left_after", BigInteger),
+    Column("covers", RowId, ForeignKey("credit_entries.id")),
     Column("source", Text, nullable=False),
     Column("successful", Boolean),
     Column("reference", Text),
@@ -40,12 +43,23 @@ credit_entries = Table(
     ),
     CheckConstraint(
         "CASE kind WHEN 'grant' THEN grant_id IS NULL WHEN 'expiry' THEN grant_id IS NOT NULL"
-        " WHEN 'revocation' THEN grant_id IS NOT NULL ELSE 1 = 1 END",
+        " WHEN 'revocation' THEN grant_id IS NOT NULL WHEN 'cover' THEN grant_id IS NOT NULL"
+        " ELSE 1 = 1 END",
         name="inv_credit_grant",
     ),
+    # The n-th entry that draws on a grant, and what is left after it: so the database can tell a wrong
+    # balance by looking at one other row, however long the grant's history is.
+    UniqueConstraint("grant_id", "draw", name="inv_credit_drawn_in_turn"),
+    CheckConstraint(
+        "(grant_id IS NULL) = (draw IS NULL) AND (grant_id IS NULL) = (left_after IS NULL)"
+        " AND left_after >= 0",
+        name="inv_credit_left",
+    ),
+    CheckConstraint("(kind = 'cover') = (covers IS NOT NULL)", name="inv_credit_cover"),
 )
-Index("ix_credit_entries_customer", credit_entries.c.customer_id, credit_entries.c.at)
-Index("ix_credit_entries_grant", credit_entries.c.grant_id)
+# Grants, and the few usages that no grant covered when they were told.
+partial_index("ix_credit_entries_grants", credit_entries.c.customer_id, where="grant_id IS NULL")
+partial_index("ix_credit_entries_covers", credit_entries.c.covers, where="covers IS NOT NULL")
 Index("ix_credit_entries_source", credit_entries.c.source)
 
 #: Grants whose validity has not ended yet; a row goes when what was left is written off.

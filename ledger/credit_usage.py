@@ -1,7 +1,9 @@
 """What the product reports as used: each report once, drawn from the grants that were valid then.
 
 The oldest expiry is drawn first, a grant without one last. What no grant covers is kept as an entry that
-draws on none: the report is a fact whether or not anything was left.
+draws on none: the report is a fact whether or not anything was left, and a grant that is told later
+covers it (credit_covering.py). Drawing happens in the order in which reports are told, within one batch
+in the order of their time; it is not undone when something older is told later.
 """
 
 from collections import Counter, defaultdict
@@ -11,25 +13,27 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, select
 
 from ledger.credit_tables import credit_entries
-from ledger.credits import (
-    INSERT_ENTRIES,
-    Grant,
-    drawing_order,
-    grants_of_customers,
-    lock_customers,
-)
+from ledger.credits import INSERT_ENTRIES, lock_customers
+from ledger.open_grants import OpenGrant, open_grants
 from ledger.states import CreditKind
+from runtime.limits import USAGE_CREDITS_MAX, USAGE_TEXT_CHARS_MAX
 
 #: Keys and customers that one statement asks about; SQLite takes 32,766 parameters at most.
 _ASKED_AT_ONCE = 1_000
 _SOURCE = "product"
+#: Before the product's own keys, so that none of them is that of an entry of ours.
+_KEY_PREFIX = "usage:"
+#: The year 5138: a later moment is milliseconds by mistake.
+_AT_MAX = 10**11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReport:
     """One usage. `successful` is whether what was made of it succeeded; None: not known yet.
 
-    `credits` is more than zero, `at` unix seconds, `reference` the product's own id of what was made.
+    `key` is the product's own and makes a repetition harmless; `credits` is more than zero, `at` unix
+    seconds, `reference` the product's own id of what was made. Raises ValueError at birth, which names
+    the field.
     """
 
     key: str
@@ -38,6 +42,20 @@ class UsageReport:
     at: int
     successful: bool | None
     reference: str | None
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be stored, or not be told from another report."""
+        for name in ("key", "customer_id", "reference"):
+            text = getattr(self, name)
+            if name == "reference" and text is None:
+                continue
+            if not (0 < len(text) <= USAGE_TEXT_CHARS_MAX and text.isprintable()):
+                most = USAGE_TEXT_CHARS_MAX
+                raise ValueError(f"{name} must be 1 to {most} printable characters")
+        if not 0 < self.credits <= USAGE_CREDITS_MAX:
+            raise ValueError(f"credits must be 1 to {USAGE_CREDITS_MAX}")
+        if not 0 <= self.at <= _AT_MAX:
+            raise ValueError("at must be unix seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +113,11 @@ def _told(connection: Connection, keys: Sequence[str]) -> dict[str, UsageReport]
     credits_of: Counter[str] = Counter()
     found = {}
     for asked in _chunks(keys):
-        for row in connection.execute(_KNOWN, {"keys": asked}):
-            credits_of[row.key] -= row.credits
-            found[row.key] = row
+        stored = [f"{_KEY_PREFIX}{key}" for key in asked]
+        for row in connection.execute(_KNOWN, {"keys": stored}):
+            key = row.key.removeprefix(_KEY_PREFIX)
+            credits_of[key] -= row.credits
+            found[key] = row
     return {
         key: UsageReport(
             key=key,
@@ -111,42 +131,58 @@ def _told(connection: Connection, keys: Sequence[str]) -> dict[str, UsageReport]
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """So many credits of a report on one grant; `grant_id` None for what none covers."""
+
+    grant_id: int | None
+    credits: int
+    draw: int | None = None
+    left_after: int | None = None
+
+
 class _Left:
     """What is left of each grant while a batch draws."""
 
     def __init__(self, connection: Connection, customer_ids: Iterable[str]) -> None:
-        self._grants: dict[str, list[Grant]] = defaultdict(list)
+        self._grants: dict[str, list[OpenGrant]] = defaultdict(list)
         for asked in _chunks(sorted(customer_ids)):
-            for grant in sorted(grants_of_customers(connection, asked), key=drawing_order):
+            for grant in open_grants(connection, asked):
                 self._grants[grant.customer_id].append(grant)
-        self._left = {
-            grant.grant_id: grant.left for grants in self._grants.values() for grant in grants
-        }
 
-    def draw(self, report: UsageReport) -> list[tuple[int | None, int]]:
-        """The grants that cover a report and by how much; None for what none does."""
-        drawn: list[tuple[int | None, int]] = []
-        wanted = report.credits
+    def draw(self, report: UsageReport) -> list[_Drawn]:
+        """What of a report each grant covers."""
+        drawn, wanted = [], report.credits
         for grant in self._grants[report.customer_id]:
-            some = min(wanted, self._left[grant.grant_id]) if grant.is_valid(report.at) else 0
+            some = min(wanted, grant.left) if grant.is_valid(report.at) else 0
             if some > 0:
-                self._left[grant.grant_id] -= some
-                drawn.append((grant.grant_id, some))
+                grant.left -= some
+                grant.draws += 1
                 wanted -= some
-        return [*drawn, (None, wanted)] if wanted else drawn
+                drawn.append(
+                    _Drawn(
+                        grant_id=grant.grant_id,
+                        credits=some,
+                        draw=grant.draws,
+                        left_after=grant.left,
+                    )
+                )
+        return [*drawn, _Drawn(grant_id=None, credits=wanted)] if wanted else drawn
 
 
 def _rows(
-    report: UsageReport, drawn: Sequence[tuple[int | None, int]], now_ms: int
+    report: UsageReport, drawn: Sequence[_Drawn], now_ms: int
 ) -> Iterator[Mapping[str, object]]:
-    for part, (grant_id, some) in enumerate(drawn):
+    for part, one in enumerate(drawn):
         yield {
-            "key": report.key,
+            "key": f"{_KEY_PREFIX}{report.key}",
             "part": part,
             "customer_id": report.customer_id,
             "kind": CreditKind.USAGE.value,
-            "grant_id": grant_id,
-            "credits": -some,
+            "grant_id": one.grant_id,
+            "credits": -one.credits,
+            "draw": one.draw,
+            "left_after": one.left_after,
             "source": _SOURCE,
             "successful": report.successful,
             "reference": report.reference,

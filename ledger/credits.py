@@ -25,14 +25,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ledger.credit_covering import covering_rows, uncovered_usage
 from ledger.credit_tables import credit_entries, credit_expiries
 from ledger.engine import lock_names
 from ledger.states import CreditKind
+from runtime.limits import EXPIRY_GRACE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """One grant and what became of it; `left` is the sum. Credits are whole numbers, none negative."""
+    """One grant and what became of it; `left` is the sum. Credits are whole numbers, none negative.
+
+    `used` includes what was used before the grant was told. `draws` counts the entries on it.
+    """
 
     grant_id: int
     customer_id: str
@@ -44,6 +49,7 @@ class Grant:
     expired: int
     revoked: int
     restored: int
+    draws: int
 
     @property
     def left(self) -> int:
@@ -53,6 +59,10 @@ class Grant:
     def is_valid(self, at: int) -> bool:
         """Whether a usage at that moment may draw from it."""
         return self.at <= at and (self.expires_at is None or at < self.expires_at)
+
+
+class RestorationRefused(ValueError):
+    """More would come back to a grant than was used of it; nothing was changed."""
 
 
 def grant_credits(
@@ -68,15 +78,31 @@ def grant_credits(
     reference: str | None = None,
     kind: CreditKind = CreditKind.GRANT,
 ) -> bool:
-    """Write a grant (or a restoration that is one of its own); False when the key is known."""
+    """Write a grant (or a restoration that is one of its own); False when the key is known.
+
+    What the customer used in its time, told before it and covered by nothing, is drawn from it at once.
+    """
     values = _entry(
         key=key, customer_id=customer_id, kind=kind, credits=credits, at=at, now_ms=now_ms
     )
     more = {"source": source, "expires_at": expires_at, "reference": reference}
+    lock_customers(connection, [customer_id])
     grant_id = _write_once(connection, values | more)
-    if grant_id is not None and expires_at is not None:
+    if grant_id is None:
+        return False
+    if expires_at is not None:
         connection.execute(_WILL_EXPIRE, {"grant_id": grant_id, "due_at": expires_at})
-    return grant_id is not None
+    rows = covering_rows(
+        connection,
+        grant_id=grant_id,
+        customer_id=customer_id,
+        credits=credits,
+        valid=(at, expires_at),
+        now_ms=now_ms,
+    )
+    if rows:
+        connection.execute(INSERT_ENTRIES, rows)
+    return True
 
 
 def restore_credits(
@@ -90,7 +116,15 @@ def restore_credits(
     at: int,
     now_ms: int,
 ) -> bool:
-    """Give credits back to the grant that they were drawn from; False when the key is known."""
+    """Give credits back to the grant that they were drawn from; False when the key is known.
+
+    `grant` must have been read under the customer's lock. Raises RestorationRefused for more than was
+    used of it and has not come back.
+    """
+    if credits > grant.used - grant.restored:
+        raise RestorationRefused(
+            f"of this grant {grant.used - grant.restored} credits are used, so {credits} cannot come back"
+        )
     values = _entry(
         key=key,
         customer_id=grant.customer_id,
@@ -99,7 +133,7 @@ def restore_credits(
         at=at,
         now_ms=now_ms,
     )
-    more = {"grant_id": grant.grant_id, "source": source, "reference": reference}
+    more = _drawn_on(grant, credits) | {"source": source, "reference": reference}
     return _write_once(connection, values | more) is not None
 
 
@@ -123,14 +157,17 @@ def revoke_credits(
                 at=at,
                 now_ms=now_ms,
             )
-            more = {"grant_id": grant.grant_id, "source": by}
+            more = _drawn_on(grant, -grant.left) | {"source": by}
             taken += 0 if _write_once(connection, values | more) is None else grant.left
     return taken
 
 
 def expire_credits(connection: Connection, at: int, now_ms: int, count_max: int) -> int:
-    """Write off what is left of each grant whose validity has ended; returns how many were looked at."""
-    due = connection.execute(_EXPIRING, {"now": at, "most": count_max}).all()
+    """Write off what is left of each grant whose validity has ended; returns how many were looked at.
+
+    An hour later, so that what was used in the last minutes and is told late still draws on it.
+    """
+    due = connection.execute(_EXPIRING, {"now": at - EXPIRY_GRACE_SECONDS, "most": count_max}).all()
     if not due:
         return 0
     lock_customers(connection, [row.customer_id for row in due])
@@ -145,7 +182,8 @@ def expire_credits(connection: Connection, at: int, now_ms: int, count_max: int)
                 at=grant.expires_at or at,
                 now_ms=now_ms,
             )
-            _write_once(connection, values | {"grant_id": grant.grant_id, "source": grant.source})
+            more = _drawn_on(grant, -grant.left) | {"source": grant.source}
+            _write_once(connection, values | more)
     connection.execute(_EXPIRED, {"ids": ids})
     return len(due)
 
@@ -163,8 +201,8 @@ def grants_of(connection: Connection, sources: Sequence[str]) -> list[Grant]:
 
 
 def overdrawn(connection: Connection, customer_id: str) -> int:
-    """Credits that were used and that no grant covered."""
-    return -int(connection.execute(_OVERDRAWN, {"customer": customer_id}).scalar() or 0)
+    """Credits that were used and that no grant has covered yet."""
+    return sum(one.open for one in uncovered_usage(connection, customer_id))
 
 
 def drawing_order(grant: Grant) -> tuple[bool, int, int, int]:
@@ -175,6 +213,15 @@ def drawing_order(grant: Grant) -> tuple[bool, int, int, int]:
 def lock_customers(connection: Connection, customer_ids: Sequence[str]) -> None:
     """Hold the credits of these customers until the transaction ends."""
     lock_names(connection, [f"credits:{customer_id}" for customer_id in customer_ids])
+
+
+def _drawn_on(grant: Grant, credits: int) -> dict[str, object]:  # noqa: A002 - the field's own word
+    """What an entry that changes a grant by `credits` says of it."""
+    return {
+        "grant_id": grant.grant_id,
+        "draw": grant.draws + 1,
+        "left_after": grant.left + credits,
+    }
 
 
 def grants_of_customers(connection: Connection, customer_ids: Sequence[str]) -> list[Grant]:
@@ -196,6 +243,9 @@ def _entry(
         "customer_id": customer_id,
         "kind": kind.value,
         "grant_id": None,
+        "draw": None,
+        "left_after": None,
+        "covers": None,
         "credits": credits,
         "successful": None,
         "reference": None,
@@ -226,6 +276,7 @@ def _grants(
             expired=-int(row.expired),
             revoked=-int(row.revoked),
             restored=int(row.restored),
+            draws=int(row.draws),
         )
         for row in connection.execute(query, parameters)
     ]
@@ -233,9 +284,11 @@ def _grants(
 
 # Statements are built once: building one costs as much as running it.
 _WRITE = {
-    "sqlite": sqlite.insert(credit_entries).on_conflict_do_nothing().returning(credit_entries.c.id),
+    "sqlite": sqlite.insert(credit_entries)
+    .on_conflict_do_nothing(index_elements=["key", "part"])
+    .returning(credit_entries.c.id),
     "postgresql": postgresql.insert(credit_entries)
-    .on_conflict_do_nothing()
+    .on_conflict_do_nothing(index_elements=["key", "part"])
     .returning(credit_entries.c.id),
 }
 INSERT_ENTRIES = insert(credit_entries)
@@ -245,9 +298,10 @@ _drawn = credit_entries.alias("drawn")
 _is_grant = and_(_grant.c.grant_id.is_(None), _grant.c.credits > 0)
 
 
-def _sum_of(kind: CreditKind, name: str) -> Label[int]:
+def _sum_of(name: str, *kinds: CreditKind) -> Label[int]:
+    named = [kind.value for kind in kinds]
     return func.coalesce(
-        func.sum(case((_drawn.c.kind == kind.value, _drawn.c.credits), else_=0)), 0
+        func.sum(case((_drawn.c.kind.in_(named), _drawn.c.credits), else_=0)), 0
     ).label(name)
 
 
@@ -257,10 +311,11 @@ _GRANTS = (
             _grant.c[name]
             for name in ("id", "customer_id", "source", "at", "expires_at", "credits")
         ),
-        _sum_of(CreditKind.USAGE, "used"),
-        _sum_of(CreditKind.EXPIRY, "expired"),
-        _sum_of(CreditKind.REVOCATION, "revoked"),
-        _sum_of(CreditKind.RESTORATION, "restored"),
+        _sum_of("used", CreditKind.USAGE, CreditKind.COVER),
+        _sum_of("expired", CreditKind.EXPIRY),
+        _sum_of("revoked", CreditKind.REVOCATION),
+        _sum_of("restored", CreditKind.RESTORATION),
+        func.count(_drawn.c.id).label("draws"),
     )
     .outerjoin(_drawn, _drawn.c.grant_id == _grant.c.id)
     .where(_is_grant)
@@ -280,9 +335,4 @@ _EXPIRING = (
 )
 _EXPIRED = delete(credit_expiries).where(
     credit_expiries.c.grant_id.in_(bindparam("ids", expanding=True))
-)
-_OVERDRAWN = select(func.sum(credit_entries.c.credits)).where(
-    credit_entries.c.customer_id == bindparam("customer"),
-    credit_entries.c.kind == CreditKind.USAGE.value,
-    credit_entries.c.grant_id.is_(None),
 )

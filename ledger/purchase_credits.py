@@ -49,5 +49,5 @@ _USAGE = select(
     func.count().filter(credit_entries.c.successful.is_(None)).label("unknown"),
 ).where(
     credit_entries.c.grant_id.in_(bindparam("ids", expanding=True)),
-    credit_entries.c.kind == CreditKind.USAGE.value,
+    credit_entries.c.kind.in_([CreditKind.USAGE.value, CreditKind.COVER.value]),
 )

@@ -54,6 +54,7 @@ class CreditKind(StrEnum):
 
     GRANT = "grant"  # a purchase, or the merchant, brought credits
     USAGE = "usage"  # the product spent them
+    COVER = "cover"  # a usage that was told before the grant that pays for it
     EXPIRY = "expiry"  # what was left of a grant ran out of its validity
     REVOCATION = "revocation"  # what was left of a refunded purchase was taken
     RESTORATION = "restoration"  # credits came back, to a grant or as one of their own

@@ -1,7 +1,8 @@
 """What the database itself refuses, beyond what a CHECK can say: the same rules in both dialects.
 
 Append-only tables (I12) refuse UPDATE and DELETE. The intents that hold a claim on a charge's money
-never add up to more than was captured (I4). No grant of credits is drawn below nothing.
+never add up to more than was captured (I4). What is left of a grant of credits follows from the entry
+before; that it is never below nothing is a CHECK.
 """
 
 from sqlalchemy import Connection
@@ -22,9 +23,13 @@ _OVERDRAWN = f"""
 """  # noqa: S608 - made of this module's own constants
 
 
-_OVERDRAWN_GRANT = """
-    COALESCE((SELECT SUM(credits) FROM credit_entries
-              WHERE id = NEW.grant_id OR grant_id = NEW.grant_id), 0) + NEW.credits < 0
+_WRONG_LEFT = """
+    NOT COALESCE(
+      CASE WHEN NEW.draw = 1
+        THEN (SELECT credits FROM credit_entries WHERE id = NEW.grant_id AND grant_id IS NULL)
+        ELSE (SELECT left_after FROM credit_entries
+              WHERE grant_id = NEW.grant_id AND draw = NEW.draw - 1)
+      END + NEW.credits = NEW.left_after, 1 = 0)
 """
 
 
@@ -54,8 +59,8 @@ def _sqlite() -> list[str]:
     ]
     statements.append(
         f"""CREATE TRIGGER inv_credit_balance BEFORE INSERT ON credit_entries
-        WHEN NEW.grant_id IS NOT NULL AND {_OVERDRAWN_GRANT}
-        BEGIN SELECT RAISE(ABORT, 'inv_credit: a grant would be overdrawn'); END"""
+        WHEN NEW.grant_id IS NOT NULL AND {_WRONG_LEFT}
+        BEGIN SELECT RAISE(ABORT, 'inv_credit: left_after does not follow'); END"""
     )
     return statements
 
@@ -77,9 +82,8 @@ def _postgresql() -> list[str]:
         f"""CREATE FUNCTION inv_credit_balance() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
           IF NEW.grant_id IS NOT NULL THEN
-            PERFORM 1 FROM credit_entries WHERE id = NEW.grant_id FOR UPDATE;
-            IF {_OVERDRAWN_GRANT} THEN
-              RAISE EXCEPTION 'inv_credit: a grant would be overdrawn';
+            IF {_WRONG_LEFT} THEN
+              RAISE EXCEPTION 'inv_credit: left_after does not follow';
             END IF;
           END IF;
           RETURN NEW;

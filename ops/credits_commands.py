@@ -130,7 +130,7 @@ def use_command(
     given, named = require_reason(reason), _key(key)
     now_ms = operator.clock.now_ms()
     report = UsageReport(
-        key=f"usage:{named}",
+        key=f"operator:{named}",
         customer_id=customer_id,
         credits=amount,
         at=(now_ms if at_ms is None else at_ms) // 1000,

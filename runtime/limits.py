@@ -196,6 +196,14 @@ WEBHOOK_DECLINES_MAX: Final = 4
 # webhooks commonly take 64 KiB and more.
 NOTICE_CONTENT_CHARS_MAX: Final = 32_768
 
+# What is left of a grant is written off so long after its end: usage that the product reports in batches
+# is told minutes late.
+EXPIRY_GRACE_SECONDS: Final = 3600
+
+# The largest batch of usage in one report, and the longest key, customer's id or reference in it.
+USAGE_CREDITS_MAX: Final = 10**9
+USAGE_TEXT_CHARS_MAX: Final = 200
+
 # How long a worker owns a refund request: longer than RQ lets its job live, like a notice's lease.
 REQUEST_LEASE_MS: Final = 60_000
 

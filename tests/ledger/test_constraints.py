@@ -73,6 +73,17 @@ def another_entry(**changes):
     return write_again(credit_entries, key="other", **changes)
 
 
+#: An entry that draws on the one grant, which is of 10 credits.
+DRAWN = {"grant_id": 1, "draw": 1, "left_after": 9}
+OVERDRAWN = {"grant_id": 1, "draw": 1, "kind": "usage", "credits": -11, "left_after": -1}
+
+
+def draw_twice(connection):
+    """Insert two entries that both are the first to draw on the grant."""
+    for key in ("first", "again"):
+        put(connection, credit_entries, key=key, kind="usage", credits=-1, **DRAWN)
+
+
 def change(table, **changes):
     """Update the table's row."""
     return lambda connection: connection.execute(update(table).values(changes))
@@ -176,9 +187,19 @@ REFUSED = [
     Refused(name="inv_credit_sign", make=another_entry(credits=-1)),
     Refused(name="inv_credit_sign", make=another_entry(kind="usage", credits=1)),
     Refused(name="inv_credit_sign", make=another_entry(kind="usage", credits=0)),
-    Refused(name="inv_credit_grant", make=another_entry(grant_id=1)),
+    Refused(name="inv_credit_grant", make=another_entry(**DRAWN | {"left_after": 20})),
     Refused(name="inv_credit_grant", make=another_entry(kind="expiry", credits=-1)),
     Refused(name="inv_credit_grant", make=another_entry(kind="revocation", credits=-1)),
+    Refused(name="inv_credit_left", make=another_entry(draw=1)),
+    Refused(name="inv_credit_left", make=another_entry(left_after=1)),
+    Refused(name="inv_credit_left", make=another_entry(**OVERDRAWN)),
+    Refused(name="inv_credit_cover", make=another_entry(covers=1)),
+    Refused(name="inv_credit_cover", make=another_entry(**DRAWN, kind="cover", credits=-1)),
+    Refused(
+        name="inv_credit_drawn_in_turn",
+        make=draw_twice,
+        sqlite="credit_entries.grant_id, credit_entries.draw",
+    ),
     Refused(
         name="inv_one_issue_per_purchase",
         make=write_again(credit_issues),
@@ -209,7 +230,10 @@ REFUSED = [
         make=write_again(subscription_ends),
         sqlite="subscription_ends.subscription_id",
     ),
-    Refused(name="inv_end_state", make=change(subscription_ends, state="forgotten")),
+    Refused(
+        name="inv_end_state",
+        make=change(subscription_ends, state="forgotten", next_attempt_ms=None),
+    ),
     Refused(name="inv_end_has_time", make=change(subscription_ends, next_attempt_ms=None)),
     Refused(name="inv_outage_lasts", make=change(outages, ended_at=1)),
 ]

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.credit_tables import credit_entries, credit_expiries
 from ledger.credit_usage import UsageReport, record_usage
 from ledger.credits import (
+    RestorationRefused,
     drawing_order,
     expire_credits,
     grant_credits,
@@ -22,11 +23,14 @@ from ledger.credits import (
 )
 from ledger.purchase_credits import PurchaseCredits, purchase_credits
 from ledger.states import CreditKind
+from runtime.limits import EXPIRY_GRACE_SECONDS
 from tests.fakes.at_once import at_once
 from tests.fakes.frozen_clock import NOON_MS
 
 ADA, BEN = "cus_ada", "cus_ben"
 DAY = 86_400
+#: When what expires at DAY is written off.
+WRITTEN_OFF = DAY + EXPIRY_GRACE_SECONDS
 
 
 @pytest.fixture
@@ -151,8 +155,8 @@ def test_expiry(connection):
     grant(connection, "g-2", 10, expires_at=DAY + 1, source="b")
     use(connection, report(number=4))
 
-    assert 0 == expire_credits(connection, DAY - 1, NOON_MS, 10)
-    assert [1, 0] == [expire_credits(connection, DAY, NOON_MS, 10) for _ in range(2)]
+    assert 0 == expire_credits(connection, WRITTEN_OFF - 1, NOON_MS, 10)
+    assert [1, 0] == [expire_credits(connection, WRITTEN_OFF, NOON_MS, 10) for _ in range(2)]
     assert {"a": 0, "b": 10} == left(connection)
     assert [2] == list(connection.execute(select(credit_expiries.c.grant_id)).scalars())
     assert ([6, 0], [4, 0]) == (
@@ -166,7 +170,9 @@ def test_expiry_in_portions(connection):
     for number in range(5):
         grant(connection, f"g-{number}", expires_at=DAY, source=f"in_{number}")
 
-    assert [2, 2, 1, 0] == [expire_credits(connection, DAY, NOON_MS, 2) for _ in range(4)]
+    found = [expire_credits(connection, WRITTEN_OFF, NOON_MS, 2) for _ in range(4)]
+
+    assert [2, 2, 1, 0] == found
 
 
 def test_an_empty_grant_expires_without_a_trace(connection):
@@ -174,7 +180,7 @@ def test_an_empty_grant_expires_without_a_trace(connection):
     grant(connection, number=10, expires_at=DAY)
     use(connection, report(number=10))
 
-    assert 1 == expire_credits(connection, DAY, NOON_MS, 10)
+    assert 1 == expire_credits(connection, WRITTEN_OFF, NOON_MS, 10)
     assert [0] == [one.expired for one in grants_of(connection, ["in_1"])]
 
 
@@ -254,21 +260,156 @@ def test_first_month_of_a_purchase(connection):
 def test_expired_purchase(connection):
     """A purchase of which something was written off has expired."""
     grant(connection, expires_at=DAY)
-    expire_credits(connection, DAY, NOON_MS, 10)
+    expire_credits(connection, WRITTEN_OFF, NOON_MS, 10)
 
     assert purchase_credits(connection, ["in_1"]).expired is True
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        pytest.param({"credits": -91, "left_after": -1}, "inv_credit_left", id="below nothing"),
+        pytest.param({"credits": -1, "left_after": 100}, "does not follow", id="a false balance"),
+        pytest.param({"credits": -1, "draw": 3}, "does not follow", id="out of turn"),
+        pytest.param({"credits": -1, "draw": 1}, "does not follow|in_turn", id="a second first"),
+        pytest.param({"credits": -1, "draw": None}, "does not follow", id="without a turn"),
+        pytest.param({"credits": -1, "grant_id": 2}, "does not follow", id="on what is no grant"),
+    ],
+)
 @pytest.mark.parametrize("kind", ["usage", "expiry", "revocation"])
-def test_no_grant_is_overdrawn(store, kind):
-    """Whatever the code above it does, the database lets no grant go below nothing."""
+def test_no_grant_is_overdrawn(store, kind, changes, why):
+    """Whatever the code above it does, the database lets no grant go below nothing, nor lie of it."""
     with store.write() as connection:
         grant(connection)
+        use(connection, report(number=10))
     entry = {"key": "x", "customer_id": ADA, "source": "in_1", "at": 1, "recorded_ms": NOON_MS}
-    entry |= {"kind": kind, "credits": -101, "grant_id": 1}
+    entry |= {"kind": kind, "grant_id": 1, "draw": 2, "left_after": 89} | changes
 
-    with pytest.raises(DBAPIError, match="would be overdrawn"), store.write() as connection:
+    with pytest.raises(DBAPIError, match=why), store.write() as connection:
         connection.execute(insert(credit_entries).values(entry))
+
+
+@pytest.mark.parametrize(
+    ("granted", "covered"),
+    [
+        pytest.param({"at": 100}, 10, id="valid from that second on"),
+        pytest.param({"at": 101}, 0, id="granted later"),
+        pytest.param({"expires_at": 101}, 10, id="valid for that second"),
+        pytest.param({"expires_at": 100}, 0, id="over by then"),
+        pytest.param({"number": 4}, 4, id="as far as it reaches"),
+        pytest.param({"customer": BEN}, 0, id="of somebody else"),
+    ],
+)
+def test_usage_before_its_grant(connection, granted, covered):
+    """What was used in a grant's time and told before it is drawn from it when it comes."""
+    use(connection, report(number=10, at=100))
+    grant(connection, **granted)
+    grant(connection, **granted)
+    facts = purchase_credits(connection, ["in_1"])
+
+    assert 10 - covered == overdrawn(connection, ADA)
+    assert (covered, covered) == (facts.used, facts.successful)
+    assert facts.issued - covered == sum(left(connection, granted.get("customer", ADA)).values())
+
+
+def test_two_grants_cover_one_usage(connection):
+    """A usage that the first late grant covers in part is covered on by the second."""
+    use(connection, report(number=10))
+    grant(connection, "g-1", 4, source="a")
+    grant(connection, "g-2", 4, source="b")
+    grant(connection, "g-3", 4, source="c")
+
+    assert 0 == overdrawn(connection, ADA)
+    assert {"a": 0, "b": 0, "c": 2} == left(connection)
+
+
+def test_oldest_usage_is_covered_first(connection):
+    """Where a late grant does not reach, what was used first is covered."""
+    use(connection, report("u-1", 3, at=50, successful=False), report("u-2", 3, at=100))
+    grant(connection, number=4)
+    facts = purchase_credits(connection, ["in_1"])
+
+    assert (4, 1) == (facts.used, facts.successful)
+
+
+def test_told_late_but_in_time(connection):
+    """Usage of a grant's last second still draws on it until it is written off."""
+    grant(connection, number=10, expires_at=DAY)
+    expire_credits(connection, WRITTEN_OFF - 1, NOON_MS, 10)
+    recorded = use(connection, report(number=10, at=DAY - 1))
+
+    assert 0 == recorded.overdrawn
+
+
+def test_keys_of_the_product_are_its_own(connection):
+    """No key of the product's stands in the way of an entry of ours."""
+    use(connection, report("g-1", 1), report("expiry:1", 1))
+
+    assert grant(connection, "g-1")
+
+
+@pytest.mark.parametrize("asked", [9, 100])
+def test_restoration_of_more_than_was_used(connection, asked):
+    """No more comes back to a grant than was used of it."""
+    grant(connection, number=10)
+    use(connection, report(number=8))
+    (drawn,) = grants_of(connection, ["in_1"])
+    with pytest.raises(RestorationRefused, match="8 credits are used"):
+        restore_credits(
+            connection,
+            key="r-1",
+            grant=drawn,
+            credits=asked,
+            source="case:2",
+            reference="gen_1",
+            at=200,
+            now_ms=NOON_MS,
+        )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("key", ""),
+        ("key", "k" * 201),
+        ("key", "line\nbreak"),
+        ("customer_id", ""),
+        ("credits", 0),
+        ("credits", -1),
+        ("credits", 10**9 + 1),
+        ("at", -1),
+        ("at", 10**11 + 1),
+        ("reference", ""),
+        ("reference", "r" * 201),
+    ],
+)
+def test_senseless_reports(field, value):
+    """A report that could not be stored is refused at birth by its field."""
+    fields = {"key": "u", "customer_id": ADA, "credits": 1, "at": 1, "successful": None}
+    with pytest.raises(ValueError, match=field):
+        UsageReport(**fields | {"reference": None} | {field: value})
+
+
+def test_batches_do_not_matter(store):
+    """The same reports in the same order lead to the same entries in one batch or in many."""
+    reports = [report(f"u-{n}", 1 + n % 3, at=100 + n) for n in range(40)]
+
+    def drawn(*batches):
+        with store.write() as connection:
+            for number in range(3):
+                expires_at = None if number == 1 else 120 + number
+                grant(connection, f"g-{number}", 20, expires_at=expires_at, source=f"in_{number}")
+            for batch in batches:
+                use(connection, *batch)
+            told = select(credit_entries.c.key, credit_entries.c.left_after)
+            found = [tuple(row) for row in connection.execute(told.order_by(credit_entries.c.id))]
+            connection.rollback()
+        return found
+
+    together = drawn(reports)
+    apart = drawn(*[[one] for one in reports])
+
+    assert together == apart
 
 
 def test_reports_at_once(store):
