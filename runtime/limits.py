@@ -204,6 +204,14 @@ EXPIRY_GRACE_SECONDS: Final = 3600
 USAGE_CREDITS_MAX: Final = 10**9
 USAGE_TEXT_CHARS_MAX: Final = 200
 
+# Entries of one report of usage, and the body of a call of the product API: 10,000 entries of the longest
+# kind are 7 MB, of the usual kind 1.5 MB.
+USAGE_ENTRIES_MAX: Final = 10_000
+API_BODY_BYTES_MAX: Final = 4 * 1024 * 1024
+
+# Wrong fields that one answer names; a batch in another format has thousands of the same.
+API_PROBLEMS_MAX: Final = 20
+
 # How long a worker owns a refund request: longer than RQ lets its job live, like a notice's lease.
 REQUEST_LEASE_MS: Final = 60_000
 

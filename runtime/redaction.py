@@ -68,7 +68,7 @@ ALLOWED_FIELDS: Final = _LINE_FIELDS | frozenset(
     }
 )
 
-_KEY: Final = r"(?:[srp]k_(?:org_)?(?:live|test)_|whsec_|_secret_)[A-Za-z0-9_+/=\-]+"
+_KEY: Final = r"(?:[srp]k_(?:org_)?(?:live|test)_|whsec_|_secret_|rdk_)[A-Za-z0-9_+/=\-]+"
 _AUTHORIZATION: Final = r"authorization[\"']?\s*[:=]\s*[^,;\r\n}]+"
 _SCHEME: Final = r"\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=\-]+"
 _SIGNATURE: Final = r"\bv[01]=[0-9a-f]{32,}"

@@ -67,6 +67,11 @@ def try_later(code: str, message: str) -> Answer:
 BODY_TOO_LARGE: Final = refused(
     413, "body_too_large", f"Send at most {limits.BODY_BYTES_MAX} bytes; no event is larger."
 )
+API_BODY_TOO_LARGE: Final = refused(
+    413,
+    "body_too_large",
+    f"Send at most {limits.API_BODY_BYTES_MAX} bytes; split the batch.",
+)
 BODY_TOO_SLOW: Final = refused(
     408,
     "body_too_slow",

@@ -6,12 +6,16 @@ from werkzeug.exceptions import HTTPException
 from runtime import limits
 from webhooks import answers, health
 from webhooks.answers import Answer
+from webhooks.api_door import add_product_api
+from webhooks.product_api import ProductApi
 from webhooks.receive import PATH, Delivery, Receiver
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
-def create_app(receiver: Receiver, readiness: health.Readiness) -> Flask:
+def create_app(
+    receiver: Receiver, readiness: health.Readiness, api: ProductApi | None = None
+) -> Flask:
     """The application with its parts; it runs under any WSGI server, within the same limits.
 
     In our own web process deliveries do not come this way: `webhooks/front.py` takes them first.
@@ -42,6 +46,8 @@ def create_app(receiver: Receiver, readiness: health.Readiness) -> Flask:
     def ready() -> Response:
         return _response(readiness.ready())
 
+    if api is not None:
+        add_product_api(app, api)
     _answer_alike(app)
     return app
 

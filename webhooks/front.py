@@ -28,6 +28,7 @@ from webhooks.answers import Answer
 from webhooks.receive import PATH, Delivery, Receiver, refuse_head
 from webhooks.wsgi_call import WsgiApplication, call_wsgi
 
+_API = "/api/"
 _log = structlog.get_logger("webhooks.front")
 
 
@@ -51,6 +52,8 @@ class Front:
         self._receiver = receiver
         self._flask_app = flask_app
         self._large = asyncio.Semaphore(limits.LARGE_BODIES_MAX)
+        # Larger ones, and no more of them than there are threads to work on them.
+        self._large_calls = asyncio.Semaphore(limits.FLASK_THREADS)
         self._threads = ThreadPoolExecutor(limits.FLASK_THREADS, thread_name_prefix="flask")
         self._receipts = _Receipts()
 
@@ -90,8 +93,9 @@ class Front:
             refusal = refuse_head(
                 scope.method, headers.get("content-type", ""), headers.get("content-encoding", "")
             )
-        if refusal is None and int(headers.get("content-length", "0")) > limits.BODY_BYTES_MAX:
-            refusal = answers.BODY_TOO_LARGE
+        most, too_large = _bounds(scope)
+        if refusal is None and int(headers.get("content-length", "0")) > most:
+            refusal = too_large
         if refusal is not None and is_delivery:
             self._receiver.refusals.note(str(refusal.status), b"")
         return refusal
@@ -99,19 +103,23 @@ class Front:
     async def _body(self, scope: Any, exchange: Exchange, places: AsyncExitStack) -> bytes | Answer:
         """The body within size and time, or the answer to a sender that does not keep to them."""
         declared = scope.headers.get("content-length")
+        most, too_large = _bounds(scope)
         try:
             async with asyncio.timeout(limits.BODY_SECONDS_MAX):
                 if declared is not None and int(declared) <= limits.SMALL_BODY_BYTES_MAX:
                     # The server holds senders to the length they declare, so this is bounded.
                     return await exchange()
-                body = await self._read(exchange, places)
+                place = self._large_calls if _is_call(scope) else self._large
+                body = await self._read(exchange, places, place, most)
         except TimeoutError:
             return answers.BODY_TOO_SLOW
         except (ProtocolError, ProtocolClosed):
             return answers.BODY_BROKEN_OFF
-        return body if len(body) <= limits.BODY_BYTES_MAX else answers.BODY_TOO_LARGE
+        return body if len(body) <= most else too_large
 
-    async def _read(self, exchange: Exchange, places: AsyncExitStack) -> bytes:
+    async def _read(
+        self, exchange: Exchange, places: AsyncExitStack, place: asyncio.Semaphore, most: int
+    ) -> bytes:
         """The body, or its first bytes if they are too many already. Takes a place when it is large."""
         chunks: list[bytes] = []
         size = 0
@@ -121,10 +129,10 @@ class Front:
                 break
             chunks.append(chunk)
             size += len(chunk)
-            if size > limits.BODY_BYTES_MAX:
+            if size > most:
                 break
             if size > limits.SMALL_BODY_BYTES_MAX and not has_place:
-                await places.enter_async_context(self._large)
+                await places.enter_async_context(place)
                 has_place = True
         return b"".join(chunks)
 
@@ -150,6 +158,18 @@ class Front:
         except TimeoutError:
             receipt = None
         return self._receiver.conclude(event, receipt)
+
+
+def _is_call(scope: Any) -> bool:
+    """Whether a request is a call of the product API."""
+    return bool(scope.path.startswith(_API))
+
+
+def _bounds(scope: Any) -> tuple[int, Answer]:
+    """How large the body of this request may be, and the answer to a larger one."""
+    if _is_call(scope):
+        return limits.API_BODY_BYTES_MAX, answers.API_BODY_TOO_LARGE
+    return limits.BODY_BYTES_MAX, answers.BODY_TOO_LARGE
 
 
 class _Receipts:

@@ -27,6 +27,7 @@ from webhooks.committer import Committer
 from webhooks.front import Front
 from webhooks.health import Readiness
 from webhooks.parsing import Expected
+from webhooks.product_api import ProductApi
 from webhooks.receive import Receiver
 from webhooks.signature import SignatureCheck
 
@@ -40,7 +41,8 @@ def serve(settings: Settings) -> None:
     """
     with open_wiring(settings) as wiring:
         receiver = build_receiver(wiring)
-        front = Front(receiver, create_app(receiver, build_readiness(wiring)))
+        api = ProductApi(store=wiring.store, clock=wiring.clock, wakeups=wiring.wakeups)
+        front = Front(receiver, create_app(receiver, build_readiness(wiring), api))
         try:
             asyncio.run(_run(front, settings))
         finally:

@@ -56,7 +56,7 @@ def end_subscription(context: WorkerContext, end_id: int) -> None:
     except (DBAPIError, BaseTimeoutException):
         raise  # it is due again by itself
     except Exception:  # noqa: BLE001 - a defect must not ring for ever
-        _log.exception("a subscription's end failed", extra={"end_id": end_id})
+        _log.exception("a subscription's end failed", extra={"row_id": end_id})
         _try_later(context, end)
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import CheckConstraint, UniqueConstraint, delete, insert, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
+from ledger.api_token_tables import api_tokens
 from ledger.audit_log import record
 from ledger.credit_tables import credit_entries
 from ledger.decisions import seal_decisions
@@ -231,6 +232,11 @@ REFUSED = [
         sqlite="subscription_ends.subscription_id",
     ),
     Refused(
+        name="inv_api_token_once",
+        make=write_again(api_tokens, name="other"),
+        sqlite="api_tokens.digest",
+    ),
+    Refused(
         name="inv_end_state",
         make=change(subscription_ends, state="forgotten", next_attempt_ms=None),
     ),
@@ -280,6 +286,7 @@ def fill(store):
         put(connection, refund_requests, key="k-1", state="waiting")
         put(connection, accounts, customer_id="cus_1", standing="active")
         put(connection, outages, began_at=1, ended_at=2)
+        put(connection, api_tokens, name="product", digest="d")
         put(
             connection,
             subscription_ends,

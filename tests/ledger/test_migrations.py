@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
+import ledger.api_token_tables
 import ledger.credit_tables
 import ledger.ending_tables
 import ledger.issue_tables

@@ -13,6 +13,7 @@ depends_on = None
 
 _ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _WAITING = sa.text("state = 'waiting'")
+_LIVE = sa.text("revoked_ms IS NULL")
 _WANTED = sa.text("state = 'wanted'")
 _REVIEW = sa.text("state = 'review'")
 
@@ -34,6 +35,7 @@ def upgrade() -> None:
     _add_email_digests()
     _create_refund_requests()
     _create_subscription_ends()
+    _create_api_tokens()
     op.create_table(
         "accounts",
         sa.Column("customer_id", sa.Text(), nullable=False),
@@ -65,6 +67,27 @@ def upgrade() -> None:
         sa.UniqueConstraint("began_at", "ended_at", "affects", name="inv_outage_once"),
     )
     op.create_index("ix_outages_ended", "outages", ["ended_at"], unique=False)
+
+
+def _create_api_tokens() -> None:
+    op.create_table(
+        "api_tokens",
+        sa.Column("id", _ROW_ID, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_tokens")),
+        sa.UniqueConstraint("digest", name="inv_api_token_once"),
+    )
+    op.create_index(
+        "ix_api_tokens_name",
+        "api_tokens",
+        ["name"],
+        unique=True,
+        sqlite_where=_LIVE,
+        postgresql_where=_LIVE,
+    )
 
 
 def _create_subscription_ends() -> None:

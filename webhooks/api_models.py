@@ -1,0 +1,174 @@
+"""What the product API takes and answers: the models that validate are the models that document."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ledger.states import RequestState, Standing, StandingCause
+from policy.decision import Verdict
+from policy.request_facts import Reason
+from runtime.email_addresses import is_address
+from runtime.limits import (
+    EMAIL_ADDRESS_CHARS_MAX,
+    REQUEST_EVIDENCE_CHARS_MAX,
+    REQUEST_TEXT_CHARS_MAX,
+    USAGE_CREDITS_MAX,
+    USAGE_ENTRIES_MAX,
+    USAGE_TEXT_CHARS_MAX,
+)
+
+_SECONDS_MAX = 10**11
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("must be one line of printable characters")
+    return text
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise ValueError("must be a plain e-mail address")
+    return text
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("must be text without NUL characters")
+    return text
+
+
+Name = Annotated[
+    str, Field(min_length=1, max_length=USAGE_TEXT_CHARS_MAX), AfterValidator(_printable)
+]
+RequestText = Annotated[
+    str, Field(min_length=1, max_length=REQUEST_TEXT_CHARS_MAX), AfterValidator(_printable)
+]
+Seconds = Annotated[int, Field(ge=0, le=_SECONDS_MAX, description="Unix seconds, UTC.")]
+
+
+class _Model(BaseModel):
+    """Nothing is converted and nothing unknown is taken."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class UsageEntry(_Model):
+    """Credits that were used once."""
+
+    key: Name = Field(description="Yours, unique for ever: a repetition counts once.")
+    customer_id: Name = Field(description="Stripe's id of the customer.")
+    credits: Annotated[int, Field(ge=1, le=USAGE_CREDITS_MAX)]
+    at: Seconds
+    successful: bool | None = Field(
+        default=None, description="Whether what was made of them succeeded; null: not known yet."
+    )
+    reference: Name | None = Field(default=None, description="Your id of what was made.")
+
+
+class UsageReportIn(_Model):
+    """A batch of usage; all of it is written, or nothing."""
+
+    entries: Annotated[list[UsageEntry], Field(min_length=1, max_length=USAGE_ENTRIES_MAX)]
+
+
+class UsageReportOut(_Model):
+    """What became of a batch."""
+
+    recorded: int
+    known: int = Field(description="Entries that were told before.")
+    conflicting: list[str] = Field(description="Keys that were used before for another usage.")
+    overdrawn: int = Field(description="Credits of this batch that no grant covers yet.")
+
+
+class GrantOut(_Model):
+    """One grant of credits and what became of it."""
+
+    source: str = Field(description="The charge or invoice that paid for it.")
+    at: int
+    expires_at: int | None
+    issued: int
+    used: int
+    left: int
+
+
+class CustomerOut(_Model):
+    """How a customer stands, and his credits."""
+
+    customer_id: str
+    standing: Standing
+    cause: StandingCause | None
+    credits_left: int
+    overdrawn: int
+    grants: list[GrantOut]
+
+
+class RefundRequestIn(_Model):
+    """A customer asks for money back."""
+
+    key: RequestText = Field(description="Yours, unique for ever: a repetition changes nothing.")
+    account_email: Annotated[
+        str, Field(max_length=EMAIL_ADDRESS_CHARS_MAX), AfterValidator(_address)
+    ]
+    purchase_date: date = Field(description="The day of the purchase, as the customer says.")
+    product: RequestText = Field(description="The plan or pack, by name or id.")
+    reasons: Annotated[list[Reason], Field(min_length=1, max_length=len(Reason))]
+    evidence: (
+        Annotated[str, Field(max_length=REQUEST_EVIDENCE_CHARS_MAX), AfterValidator(_storable)]
+        | None
+    ) = None
+    asked_at: Seconds | None = Field(default=None, description="When it was asked; null: now.")
+    charge_id: RequestText | None = Field(default=None, description="The payment, if known.")
+
+
+class AmountOut(_Model):
+    """Money."""
+
+    minor: int = Field(description="In minor units of the currency.")
+    currency: str
+
+
+class DecisionOut(_Model):
+    """What was decided; `clauses` are the ids of the policy's clauses that were looked at."""
+
+    verdict: Verdict
+    amount: AmountOut | None
+    clauses: list[str]
+    terms_version: str
+
+
+class RefundRequestOut(_Model):
+    """One request as it stands."""
+
+    request_id: int
+    state: RequestState
+    case_id: int | None
+    decision: DecisionOut | None
+
+
+class FieldProblem(_Model):
+    """One field that is wrong."""
+
+    field: str = Field(description="Where: entries[3].credits.")
+    problem: str
+
+
+class ProblemDetail(_Model):
+    """Why a call was refused."""
+
+    code: str
+    message: str
+    fields: list[FieldProblem] | None = None
+
+
+class Problem(_Model):
+    """Every answer that is no success."""
+
+    error: ProblemDetail
+
+
+class Document(BaseModel):
+    """The OpenAPI document."""
+
+    openapi: Literal["3.1.0"]

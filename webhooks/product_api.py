@@ -1,0 +1,252 @@
+"""The product API: what the merchant's product tells, and asks (docs/api.md).
+
+Each call is one record of `ROUTES`: Flask and the OpenAPI document are both made from it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import BaseModel
+from sqlalchemy import Connection
+
+from ledger.accounts import account_of
+from ledger.credit_usage import UsageReport, record_usage
+from ledger.credits import grants_of_customer, overdrawn
+from ledger.decisions import last_decision
+from ledger.engine import Store
+from ledger.refund_requests import NewRequest, RequestConflict, request_by_id, write_request
+from policy.decision import Decision
+from runtime.clock import Clock
+from runtime.queues import JUDGE_REQUEST_JOB, Wakeups
+from webhooks import api_models as models
+
+#: Clocks of other machines may be ahead of ours by so much.
+_AHEAD_SECONDS = 300
+_REQUEST_ID_MAX = 2**53
+
+
+class Refused(Exception):
+    """A call that cannot be done, as its answer."""
+
+    def __init__(
+        self, status: int, code: str, message: str, problem: tuple[str, str] | None = None
+    ) -> None:
+        super().__init__(code)
+        self.status, self.code, self.message, self.problem = status, code, message, problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductApi:
+    """What the calls work with."""
+
+    store: Store
+    clock: Clock
+    wakeups: Wakeups
+
+    def report_usage(self, told: models.UsageReportIn) -> tuple[int, models.UsageReportOut]:
+        """Write a batch of usage in one transaction."""
+        reports = [
+            UsageReport(
+                key=one.key,
+                customer_id=one.customer_id,
+                credits=one.credits,
+                at=one.at,
+                successful=one.successful,
+                reference=one.reference,
+            )
+            for one in told.entries
+        ]
+        with self.store.write() as connection:
+            recorded = record_usage(connection, reports, self.clock.now_ms())
+        return 200, models.UsageReportOut(
+            recorded=recorded.recorded,
+            known=recorded.known,
+            conflicting=list(recorded.conflicting),
+            overdrawn=recorded.overdrawn,
+        )
+
+    def show_customer(self, *, customer_id: str) -> tuple[int, models.CustomerOut]:
+        """How a customer stands; one that nobody has heard of stands like a new one."""
+        with self.store.read() as connection:
+            account = account_of(connection, customer_id)
+            grants = grants_of_customer(connection, customer_id)
+            short = overdrawn(connection, customer_id)
+        return 200, models.CustomerOut(
+            customer_id=customer_id,
+            standing=account.standing,
+            cause=account.cause,
+            credits_left=sum(grant.left for grant in grants),
+            overdrawn=short,
+            grants=[
+                models.GrantOut(
+                    source=grant.source,
+                    at=grant.at,
+                    expires_at=grant.expires_at,
+                    issued=grant.issued,
+                    used=grant.used - grant.restored,
+                    left=grant.left,
+                )
+                for grant in grants
+            ],
+        )
+
+    def ask_for_refund(self, asked: models.RefundRequestIn) -> tuple[int, models.RefundRequestOut]:
+        """Take a refund request in; it is judged at once, and its state can be asked for."""
+        now_ms = self.clock.now_ms()
+        now = now_ms // 1000
+        if asked.asked_at is not None and asked.asked_at > now + _AHEAD_SECONDS:
+            problem = ("asked_at", "must not lie in the future")
+            raise Refused(422, "invalid", "The call has wrong fields.", problem)
+        if len(set(asked.reasons)) != len(asked.reasons):
+            problem = ("reasons", "must not name a reason twice")
+            raise Refused(422, "invalid", "The call has wrong fields.", problem)
+        request = NewRequest(
+            key=f"api:{asked.key}"[:_KEY_CHARS_MAX],
+            email=asked.account_email,
+            purchase_date=asked.purchase_date,
+            product=asked.product,
+            reasons=tuple(asked.reasons),
+            asked_at=now if asked.asked_at is None else asked.asked_at,
+            evidence=asked.evidence,
+            charge_id=asked.charge_id,
+        )
+        try:
+            with self.store.write() as connection:
+                request_id, fresh = write_request(connection, request, now_ms)
+                shown = _request_shown(connection, request_id)
+        except RequestConflict:
+            raise Refused(
+                409, "key_used", "The key was used before for another request; take a new one."
+            ) from None
+        if fresh:
+            self.wakeups.wake_effect(JUDGE_REQUEST_JOB, request_id)
+        return 202, shown
+
+    def show_request(self, *, request_id: int) -> tuple[int, models.RefundRequestOut]:
+        """One request as it stands."""
+        with self.store.read() as connection:
+            return 200, _request_shown(connection, request_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter in a path; `schema` is its JSON Schema."""
+
+    name: str
+    description: str
+    schema: Mapping[str, object]
+    convert: Callable[[str], Any] = str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One call: where, what it takes, what it answers by status, and the method that does it."""
+
+    method: str
+    path: str  # with {parameters}, as OpenAPI writes them
+    name: str
+    summary: str
+    handler: Callable[..., tuple[int, BaseModel]]
+    answers: Mapping[int, type[BaseModel]]
+    body: type[BaseModel] | None = None
+    parameters: tuple[Parameter, ...] = ()
+    refusals: frozenset[int] = field(default_factory=frozenset)
+
+
+def _request_shown(connection: Connection, request_id: int) -> models.RefundRequestOut:
+    known = request_id <= _REQUEST_ID_MAX
+    request = request_by_id(connection, request_id) if known else None
+    if request is None:
+        raise Refused(404, "not_found", "There is no request of this id.")
+    row = None if request.case_id is None else last_decision(connection, request.case_id)
+    return models.RefundRequestOut(
+        request_id=request.request_id,
+        state=request.state,
+        case_id=request.case_id,
+        decision=None if row is None else _decision_shown(Decision.from_json(row.body)),
+    )
+
+
+def _decision_shown(decision: Decision) -> models.DecisionOut:
+    amount = decision.amount
+    return models.DecisionOut(
+        verdict=decision.verdict,
+        amount=None
+        if amount is None
+        else models.AmountOut(minor=amount.amount_minor, currency=amount.currency),
+        clauses=[result.clause.value for result in decision.clauses],
+        terms_version=decision.terms_version,
+    )
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_REQUEST_ID_MAX)):
+        raise ValueError(text)
+    return int(text)
+
+
+def _customer(text: str) -> str:
+    if not text.isprintable() or len(text) > _CUSTOMER_CHARS_MAX:
+        raise ValueError(text)
+    return text
+
+
+_CUSTOMER_CHARS_MAX: Final = 200
+_KEY_CHARS_MAX: Final = 200
+
+ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/api/credits/usage",
+        name="reportUsage",
+        summary="Report credits that were used, up to 10,000 at once",
+        handler=ProductApi.report_usage,
+        body=models.UsageReportIn,
+        answers={200: models.UsageReportOut},
+    ),
+    Route(
+        method="GET",
+        path="/api/customers/{customer_id}",
+        name="showCustomer",
+        summary="A customer's standing and credits",
+        handler=ProductApi.show_customer,
+        answers={200: models.CustomerOut},
+        parameters=(
+            Parameter(
+                name="customer_id",
+                description="Stripe's id of the customer.",
+                schema={"type": "string", "minLength": 1, "maxLength": _CUSTOMER_CHARS_MAX},
+                convert=_customer,
+            ),
+        ),
+        refusals=frozenset({404}),
+    ),
+    Route(
+        method="POST",
+        path="/api/refund-requests",
+        name="askForRefund",
+        summary="Ask for a refund on behalf of a customer",
+        handler=ProductApi.ask_for_refund,
+        body=models.RefundRequestIn,
+        answers={202: models.RefundRequestOut},
+        refusals=frozenset({409}),
+    ),
+    Route(
+        method="GET",
+        path="/api/refund-requests/{request_id}",
+        name="showRefundRequest",
+        summary="One refund request and its decision",
+        handler=ProductApi.show_request,
+        answers={200: models.RefundRequestOut},
+        parameters=(
+            Parameter(
+                name="request_id",
+                description="The id that the request was answered with.",
+                schema={"type": "integer", "minimum": 1, "maximum": _REQUEST_ID_MAX},
+                convert=_whole,
+            ),
+        ),
+        refusals=frozenset({404}),
+    ),
+)
