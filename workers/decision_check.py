@@ -38,10 +38,8 @@ def objection_to_decision(context: WorkerContext, intent: Intent) -> str | None:
             _with_payment(decision, payment), context.terms.in_force(known.created)
         )
     except RulingRefused as refused:
-        probe("decision_check.ruling_refused")
         return f"ruled before the payment changed: {refused}"
     if again.verdict is not Verdict.APPROVE:
-        probe("decision_check.otherwise")
         return f"decided again before the call: {again.verdict}"
     if again.amount != intent.amount:
         probe("decision_check.other_amount")

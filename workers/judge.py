@@ -158,7 +158,6 @@ class _Bench:
         now_ms = self.context.clock.now_ms()
         approved = decision.amount is not None
         if approved and refund_under_way(self.connection, payment.charge_id, case.case_id):
-            probe("judge.refund_under_way")
             move_case(
                 self.connection, case.case_id, CaseState.REVIEW, note=UNDER_WAY, now_ms=now_ms
             )

@@ -53,6 +53,9 @@ from workers.retries import Trouble, next_try_ms
 
 _log = logging.getLogger(__name__)
 
+#: A minute and a half by the schedule of questions.
+_LOOKS_MAX = 5
+
 NOT_FOUND = "no purchase of this e-mail address fits the day: name the charge"
 AMBIGUOUS = "it is not clear which purchase is meant: name the charge"
 NOT_KNOWN = "the ledger does not know this charge: check its id, or wait for its events"
@@ -102,7 +105,7 @@ def _judge(context: WorkerContext, request: Request) -> Followed:
     facts = gather_request(context, about, charge_id)
     context.crash.reach(crash_points.REQUEST_GATHERED)
     if facts is None:
-        _leave_to_a_person(context, request, NOT_KNOWN)
+        _wait_or_leave(context, request, NOT_KNOWN)
         return Followed()
     with context.store.write() as connection:
         # Whoever judges another request about this purchase comes before or after, never between.
@@ -124,7 +127,10 @@ def _matched(context: WorkerContext, request: Request) -> str | None:
         return found.purchase.charge_id
     probe("request.ambiguous" if found.candidates else "request.not_found")
     candidates = [one.charge_id for one in found.candidates]
-    _leave_to_a_person(context, request, AMBIGUOUS if candidates else NOT_FOUND, candidates)
+    if candidates:
+        _leave_to_a_person(context, request, AMBIGUOUS, candidates)
+    else:
+        _wait_or_leave(context, request, NOT_FOUND)
     return None
 
 
@@ -156,7 +162,6 @@ def _write(
         return Followed()
     case = cases_about(connection, REFUND_REQUEST, [payment.charge_id]).get(payment.charge_id)
     if refund_under_way(connection, payment.charge_id, None if case is None else case.case_id):
-        probe("request.refund_under_way")
         settle_request(
             connection,
             request,
@@ -198,7 +203,6 @@ def _decide(
     at_hand = CaseAtHand(case=case, intent=intent, payment=facts.payment)
     followed = follow_decision(desk, at_hand, decision, VERDICTS)
     if case.appeals and decision.verdict is Verdict.DENY:
-        probe("request.appealed_in_vain")
         move_case(connection, case.case_id, CaseState.REVIEW, note=APPEALED, now_ms=desk.now_ms)
         return followed, None
     told = Telling(decision=decision, terms=terms, email=request.email)
@@ -223,7 +227,6 @@ def _open(
 
 def _try_later(context: WorkerContext, request: Request, note: str) -> None:
     if is_exhausted(request):
-        probe("request.given_up")
         _leave_to_a_person(context, request, GIVEN_UP)
         return
     now_ms = context.clock.now_ms()
@@ -232,6 +235,14 @@ def _try_later(context: WorkerContext, request: Request, note: str) -> None:
         settle_request(
             connection, request, RequestState.WAITING, now_ms, note=note, next_attempt_ms=due_ms
         )
+
+
+def _wait_or_leave(context: WorkerContext, request: Request, note: str) -> None:
+    """The purchase's events may be minutes behind the request; after a few looks a person takes over."""
+    if request.attempts < _LOOKS_MAX:
+        _try_later(context, request, note)
+    else:
+        _leave_to_a_person(context, request, note)
 
 
 def _leave_to_a_person(

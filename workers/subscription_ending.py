@@ -48,7 +48,6 @@ def end_subscription(context: WorkerContext, end_id: int) -> None:
     try:
         _end(context, end)
     except Rejected:
-        probe("end.not_known")
         _settle(context, end, EndState.ENDED, UNKNOWN_THERE)
     except (GatewayError, UnreadableRendering):
         probe("end.unread")
@@ -103,7 +102,6 @@ def _kept_back(context: WorkerContext, end: SubscriptionEnd) -> bool:
 def _try_later(context: WorkerContext, end: SubscriptionEnd) -> None:
     now_ms = context.clock.now_ms()
     if exhausted(end.attempts):
-        probe("end.given_up")
         _settle(context, end, EndState.FAILED, NOT_ENDED)
         return
     due_ms = next_try_ms(Trouble.UNREACHABLE, str(end.end_id), end.attempts, now_ms)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ledger.decisions import broken_seal
 from ledger.invariant_checks import check_invariants
-from policy.duplicate_charges import redecide
+from policy.redeciding import redecide_any
 
 _ATTEMPTS_MAX = 12
 _OWN_CHECKS_EVERY = 8
@@ -191,7 +191,7 @@ class LedgerChecker:
             decided = json.loads(body)
             if not (decided["facts"] and decided["clauses"] and decided["terms_version"]):
                 self._breach("I6", f"decision {row_id} does not say on what it rests")
-            again = redecide(decided["facts"], self._world.terms.newest)
+            again = redecide_any(decided["facts"], self._world.terms.newest)
             same = (again.verdict.value, again.amount and again.amount.amount_minor)
             if same != (verdict, amount):
                 self._breach("I7", f"decision {row_id} was {verdict} {amount} and is now {same}")

@@ -4,15 +4,18 @@ They do what `redress replay` and `redress brake` do, in tasks of their own, so 
 other's way.
 """
 
+from functools import partial
+
 from sqlalchemy.exc import DBAPIError
 
 from ledger.brake import Brake, lock_brakes, read_brake, set_brake
 from ledger.event_queries import EventFilter
 from ledger.refund_intents import due_intents, release_held
+from ledger.refund_requests import judge_anew, request_by_id, write_request
 from ledger.replaying import ReplayAuthor, ReplayOrder, plan_replay, replay_step
-from ledger.states import EventState
+from ledger.states import EventState, RequestState
 from runtime.limits import SWEEP_ROWS_MAX
-from runtime.queues import SEND_REFUND_JOB
+from runtime.queues import JUDGE_REQUEST_JOB, SEND_REFUND_JOB
 from tests.simulation.bells import SimulatedWakeups
 from tests.simulation.clocks import ProcessClock
 
@@ -58,9 +61,43 @@ class Operators:
 
         again()
 
-    def put_right(self):
-        """After the faults: what was parked as poison is replayed, and all of it if nothing moved before."""
+    def take_in(self, key):
+        """Write a refund request down, as often as it takes until it is there: its sender keeps at it."""
         world = self.world
+
+        def act():
+            now_ms = self.clock.now_ms()
+            with world.store.write() as connection:
+                request_id, _ = write_request(connection, world.shop.asked[key].request, now_ms)
+            self._wakeups().wake_effect(JUDGE_REQUEST_JOB, request_id)
+
+        def again():
+            known = world.store.raw.execute(
+                "SELECT 1 FROM refund_requests WHERE key = ?", (key,)
+            ).fetchone()
+            if known is None:
+                self._soon(0, act)
+                world.scheduler.after(_AGAIN_MS, again)
+
+        again()
+
+    def name_purchases(self):
+        """Of each request that waits for a person, say which payment is meant."""
+        world = self.world
+        query = "SELECT id, key FROM refund_requests WHERE state = 'unmatched' ORDER BY id"
+        for request_id, key in world.store.raw.execute(query).fetchall():
+            self._soon(0, partial(self._name, request_id, world.shop.asked[key].charge_id))
+
+    def _name(self, request_id, charge_id):
+        with self.world.store.write() as connection:
+            request = request_by_id(connection, request_id, lock=True)
+            if request.state is RequestState.UNMATCHED:
+                judge_anew(connection, request, self.clock.now_ms(), charge_id=charge_id)
+
+    def put_right(self):
+        """After the faults: requests get their purchases, poison is replayed, and all if nothing moved before."""
+        world = self.world
+        self.name_purchases()
         everything = world.swarm.starts_observing or world.swarm.replays_all
         parked = world.store.raw.execute("SELECT 1 FROM events WHERE state = 'parked'").fetchone()
         if everything or parked:

@@ -7,12 +7,23 @@ the model judges by that, not by anything that the processor worked out.
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import orjson
 
+from ledger.refund_requests import NewRequest
 from ops.sandbox.shop_till import ShopRefused, ShopTill, form_pairs
+from policy.request_facts import Reason
 
 _PAID = (200, 402)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A refund request: which payment is meant, and what was told of it."""
+
+    charge_id: str
+    request: NewRequest
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,6 +101,7 @@ class Shop:
         self.touched = defaultdict(set)
         self.refund_lives = set()
         self.disputes = []
+        self.asked = {}
         self.stories_open = 0
         self._prices = {}
         self._cards = 0
@@ -211,6 +223,21 @@ class Shop:
         payments = self.till.get("/v1/invoice_payments", {"invoice": invoice_id})["data"]
         intent_id = payments[0]["payment"]["payment_intent"]
         return self.took(self.till.get(f"/v1/payment_intents/{intent_id}"), group)
+
+    def ask(self, charge_id, key, *, reasons=("changed_mind",), named=True, known=True):
+        """Ask for a payment's money; unless it is `named`, by address alone, which may not be `known`."""
+        charge = self.world.book.get("charges", charge_id)
+        request = NewRequest(
+            key=key,
+            email="buyer@shop.example" if known else "other@shop.example",
+            purchase_date=datetime.fromtimestamp(charge["created"], UTC).date(),
+            product="no product" if named else "Plan",
+            reasons=tuple(Reason(reason) for reason in reasons),
+            asked_at=self.world.scheduler.now_ms // 1000,
+            charge_id=charge_id if named else None,
+        )
+        self.asked[key] = Asked(charge_id=charge_id, request=request)
+        self.world.operators.take_in(key)
 
     def any_charge(self, rng):
         """Some payment of any story; None while there is none."""

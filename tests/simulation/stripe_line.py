@@ -20,6 +20,7 @@ from workers.gateway_errors import Rejected, Throttled, Unknown
 _PAGE = 100
 _STALLED_MS = STRIPE_READ_SECONDS_MAX * 1000
 _PATHS = {
+    "balance_transaction": "balance_transactions",
     "charge": "charges",
     "customer": "customers",
     "dispute": "disputes",
@@ -183,6 +184,11 @@ class DirectGateway:
         """Create the refund of these exact parameters (a JSON text) under this key."""
         headers = _HEADERS | {"Idempotency-Key": idempotency_key}
         return self._call("POST", "/v1/refunds", json.loads(params), headers)
+
+    def cancel_subscription(self, subscription_id):
+        """End a subscription now."""
+        given = {"invoice_now": False, "prorate": False}
+        return self._call("DELETE", f"/v1/subscriptions/{subscription_id}", given, _HEADERS)
 
     def _list(self, kind, query):
         page = self._call("GET", f"/v1/{kind}", query, _HEADERS)

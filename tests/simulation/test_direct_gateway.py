@@ -21,6 +21,10 @@ CALLS = {
     "refund": lambda gateway, paid: gateway.create_refund(
         f'{{"charge":"{paid}","amount":1500,"metadata":{{"redress_intent":"ri_1"}}}}', "key"
     ),
+    "a balance transaction": lambda gateway, paid: gateway.stripe_object(
+        "balance_transaction", gateway.charge(paid)["balance_transaction"]
+    ),
+    "end of an unknown subscription": lambda gateway, _: gateway.cancel_subscription("sub_unknown"),
     "too large a refund": lambda gateway, paid: gateway.create_refund(
         f'{{"charge":"{paid}","amount":99999}}', "key"
     ),

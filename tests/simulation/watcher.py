@@ -41,6 +41,9 @@ _OPEN = """
         FROM refund_intents
         WHERE state IN ('reserved', 'submitted', 'unknown') AND next_attempt_ms NOT NULL
     UNION ALL SELECT 'look-up', id, next_attempt_ms FROM look_ups WHERE state = 'wanted'
+    UNION ALL SELECT 'request', id, max(next_attempt_ms, coalesce(lease_until_ms, 0))
+        FROM refund_requests WHERE state = 'waiting'
+    UNION ALL SELECT 'end', id, next_attempt_ms FROM subscription_ends WHERE state = 'wanted'
     UNION ALL SELECT 'unsealed decision', id, 0 FROM decisions
         WHERE id NOT IN (SELECT decision_id FROM seals)
 """
