@@ -168,6 +168,35 @@ def match_command(
     say(f"Request {request_id} is about {charge_id}, and is judged now.")
 
 
+@requests_group.command(
+    "judge", epilog="Example: redress requests judge 7 8 --reason 'was observed until today'"
+)
+@click.argument("request_ids", nargs=-1, required=True, type=int)
+@STATED_OPTION
+@REASON_OPTION
+@click.pass_obj
+def judge_command(
+    operator: OperatorContext,
+    request_ids: Sequence[int],
+    *,
+    facts: Sequence[str],
+    reason: str | None,
+) -> None:
+    """Judge requests again: after observe mode, or with facts that you know. Nothing is paid twice."""
+    given, stated = require_reason(reason), read_stated(facts)
+    now_ms = operator.clock.now_ms()
+    with operator.wiring() as wiring:
+        with wiring.store.write() as connection:
+            for request_id in request_ids:
+                judge_anew(
+                    connection, _existing(connection, request_id, lock=True), now_ms, stated=stated
+                )
+                _audit(connection, now_ms, "requests.judge", request_id, given)
+        for request_id in request_ids:
+            wiring.wakeups.wake_effect(JUDGE_REQUEST_JOB, request_id)
+    say("Judged again now; `redress requests list` tells how it ends.")
+
+
 def _new_request(given: Mapping[str, Any], now_ms: int) -> NewRequest:
     asked_ms = now_ms if given["asked_ms"] is None else given["asked_ms"]
     required = {

@@ -13,7 +13,7 @@ from ledger.event_queries import EventFilter
 from ledger.refund_intents import due_intents, release_held
 from ledger.refund_requests import judge_anew, request_by_id, write_request
 from ledger.replaying import ReplayAuthor, ReplayOrder, plan_replay, replay_step
-from ledger.states import EventState, RequestState
+from ledger.states import EventState
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import JUDGE_REQUEST_JOB, SEND_REFUND_JOB
 from tests.simulation.bells import SimulatedWakeups
@@ -81,25 +81,25 @@ class Operators:
 
         again()
 
-    def name_purchases(self):
-        """Of each request that waits for a person, say which payment is meant."""
+    def judge_requests(self, *states):
+        """Have the requests in these states judged again, each with the payment that is meant."""
         world = self.world
-        query = "SELECT id, key FROM refund_requests WHERE state = 'unmatched' ORDER BY id"
-        for request_id, key in world.store.raw.execute(query).fetchall():
-            self._soon(0, partial(self._name, request_id, world.shop.asked[key].charge_id))
+        query = "SELECT id, key, state FROM refund_requests ORDER BY id"
+        for request_id, key, state in world.store.raw.execute(query).fetchall():
+            if state in states:
+                self._soon(0, partial(self._judge, request_id, world.shop.asked[key].charge_id))
 
-    def _name(self, request_id, charge_id):
+    def _judge(self, request_id, charge_id):
         with self.world.store.write() as connection:
             request = request_by_id(connection, request_id, lock=True)
-            if request.state is RequestState.UNMATCHED:
-                judge_anew(connection, request, self.clock.now_ms(), charge_id=charge_id)
+            judge_anew(connection, request, self.clock.now_ms(), charge_id=charge_id)
 
     def put_right(self):
         """After the faults: requests get their purchases, poison is replayed, and all if nothing moved before."""
         world = self.world
-        self.name_purchases()
         everything = world.swarm.starts_observing or world.swarm.replays_all
         parked = world.store.raw.execute("SELECT 1 FROM events WHERE state = 'parked'").fetchone()
+        self.judge_requests("unmatched", *(["judged"] if everything else []))
         if everything or parked:
             self._soon(0, lambda: self.replay(_EVERYTHING if everything else _PARKED))
         world.scheduler.run_until(world.scheduler.now_ms + 5_000)

@@ -170,9 +170,23 @@ def test_facts_that_are_none(world, fact, says):
     assert (2, True) == (ran.exit_code, says in ran.stderr)
 
 
+def test_judged_again(world):
+    """Requests are due again with what a person knows, all of them or, where one is unknown, none."""
+    redress, store = world
+    first, second = (redress.json(*ASKED)["request_id"] for _ in range(2))
+    refused = redress("requests", "judge", first, 99, *WHY)
+    before = stored(store, first).fence
+    redress("requests", "judge", first, second, "--fact", "used=3", *WHY)
+
+    assert (1, 0) == (refused.exit_code, before)
+    for request_id in (first, second):
+        request = stored(store, request_id)
+        assert (1, {"used": 3}) == (request.fence, dict(request.stated))
+
+
 def test_unknown_request(world):
     """A request that does not exist is said not to."""
     redress, _ = world
-    for command in (("show", 7), ("match", 7, "--charge", "ch_1", *WHY)):
+    for command in (("show", 7), ("match", 7, "--charge", "ch_1", *WHY), ("judge", 7, *WHY)):
         ran = redress("requests", *command)
         assert (1, True) == (ran.exit_code, "no request 7" in ran.stderr)
