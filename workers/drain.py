@@ -22,6 +22,7 @@ from ledger.inbox import (
     still_mine,
     waiting_count,
 )
+from ledger.object_links import lock_links
 from ledger.states import EventState
 from runtime.limits import (
     DRAIN_BATCH_ROWS,
@@ -32,7 +33,7 @@ from runtime.limits import (
 from runtime.probes import probe
 from workers import crash_points
 from workers.context import WorkerContext, ring_for
-from workers.handlers import handle
+from workers.handlers import handle, shown_object
 from workers.judge import judge_charges
 from workers.rendered_fields import UnreadableRendering
 from workers.retries import Trouble, exhausted, next_try_ms
@@ -118,6 +119,8 @@ def _judge_group(
     group = _Group()
     with context.store.write() as connection:
         mine = still_mine(connection, claimed, context.clock.now_ms())
+        if connection.dialect.name == "postgresql":
+            lock_links(connection, [shown_object(one) for one in claimed if one.row_id in mine])
         for event in claimed:
             if event.row_id in mine:
                 _work_event(context, connection, event, group, one_by_one=one_by_one)

@@ -64,6 +64,14 @@ def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) 
     )
 
 
+def shown_object(event: ClaimedEvent) -> object:
+    """The object that an event shows, whatever it is; None where there is none to read."""
+    try:
+        return _data(event).raw("object")
+    except (UnreadableRendering, ValueError):
+        return None
+
+
 def touched_charges(
     connection: Connection, sighting: Sighting, projection: Projection, *, anyway: bool = False
 ) -> list[str]:

@@ -18,6 +18,7 @@ from ledger.look_ups import (
     put_off_look_up,
     take_look_up,
 )
+from ledger.object_links import lock_links
 from ledger.payment_facts import INVOICES_OF_PAYMENT_INTENT
 from ledger.projections import Sighting, seen_event_id, settle
 from ledger.states import LookUpState
@@ -115,6 +116,7 @@ def _write(
 ) -> Judged:
     charge_ids, asked = set(touched), set[int]()
     with context.store.write() as connection:
+        lock_links(connection, [rendered for rendered, _ in answers])
         for rendered, asked_of in answers:
             sighting = _sighting(context, wanted, rendered)
             projection = settle(connection, sighting, asked_of)

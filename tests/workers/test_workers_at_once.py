@@ -10,6 +10,8 @@ from ledger.inbox import claim_events, settle_events
 from ledger.states import EventState, IntentState
 from ledger.tables import cases, decisions, events
 from tests.fakes.at_once import at_once
+from tests.fakes.worker_world import Meanwhile
+from workers import crash_points
 from workers.drain import drain_events
 from workers.effects import send_refund
 
@@ -52,6 +54,52 @@ def test_each_duplicate_is_decided_once(world, shop, workers):
     assert shop == {row.charge_id for row in world.rows(cases)}
     assert shop == {intent.charge_id for intent in world.intents()}
     assert len(shop) == len(world.rows(decisions)) == len(world.intents())
+
+
+@pytest.mark.parametrize("first", ["charge.succeeded", "invoice_payment.paid"])
+def test_two_halves_at_the_same_moment(world, first):
+    """A payment and its tie to an invoice, written by two workers at once: the second sees the first.
+
+    Their lanes differ, and on PostgreSQL each would read before the other has committed.
+    """
+    customer = world.customer()
+    card = world.v1.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}})
+    world.v1.payment_methods.attach(card.id, {"customer": customer})
+    given = {"customer": customer, "currency": "usd"}
+    invoice = world.v1.invoices.create(given | {"auto_advance": False}).id
+    world.v1.invoice_items.create(given | {"invoice": invoice, "amount": 1500})
+    world.v1.invoices.finalize_invoice(invoice, {"auto_advance": False})
+    world.v1.invoices.pay(invoice, {"payment_method": card.id})
+    world.settle(30)
+    # So much later that nothing but the invoice ties the second payment to the first.
+    world.clock.advance(7 * 86_400)
+    paid = {
+        "amount": 1500,
+        "confirm": True,
+        "payment_method": card.id,
+        "capture_method": "automatic",
+    }
+    intent = world.v1.payment_intents.create(given | paid)
+    world.v1.invoices.attach_payment(invoice, {"payment_intent": intent.id})
+    told = {event["type"]: event for event in world.new_events()}
+    halves = [told[name] for name in ("charge.succeeded", "invoice_payment.paid")]
+    one, other = halves if first == "charge.succeeded" else halves[::-1]
+    world.receive(one)
+    second = []
+
+    def meanwhile():
+        world.receive(other) if world.store.dialect == "postgresql" else None
+        second.append(threading.Thread(target=drain_events, args=(world.fresh_context(),)))
+        second[0].start()
+        second[0].join(0.5)
+
+    drain_events(world.fresh_context(Meanwhile(crash_points.DRAIN_JUDGED, meanwhile)))
+    second[0].join(30)
+    if world.store.dialect == "sqlite":
+        world.receive(other)
+        world.drain()
+
+    assert [intent.latest_charge] == [row.charge_id for row in world.intents()]
 
 
 def test_effects_workers_share_one_queue(world, shop):
