@@ -67,17 +67,14 @@ PROBES: Final[Mapping[str, str]] = {
     "request.unread": "Stripe could not be read for a request, which is judged later",
     "request.ambiguous": "address, day and product fit several purchases, or none of its name",
     "request.not_found": "nothing is known of the address that a request names",
-    "request.fenced_off": "somebody else took a request while Stripe was read for it",
     "request.joined_meanwhile": "another request about the purchase was judged at the same time",
     "request.joined_a_paid_case": "a request came when the refund of its purchase was made",
     "consequence.credits_revoked": "an accepted refund took what was left of the credits",
     "consequence.subscription_ends": "an accepted refund ends the subscription",
     "decision_check.other_amount": "the last look gives another amount than was decided",
     "end.not_due": "a subscription's end was rung for that is done, or somebody else's",
-    "end.held": "the brake keeps a subscription's end back",
     "end.unread": "Stripe could not be asked about a subscription that is to end",
     "end.over_already": "a subscription that is to end was over already",
-    "end.refused": "Stripe refused to end a subscription that was running a moment before",
 }
 """Every probe and what leads there."""
 

@@ -4,6 +4,8 @@ Written in the transaction that records the refund. Not before: a refund that th
 must take nothing. What the customer used in between was reported by the product, and stands.
 """
 
+from typing import Any
+
 from sqlalchemy import Connection
 
 from ledger.credit_issues import stop_issues
@@ -15,6 +17,7 @@ from ledger.refund_intents import Intent
 from ledger.states import IntentState
 from ledger.subscription_ends import want_end
 from policy.decision import Decision
+from policy.payments import Payment, payment_from_json
 from runtime.probes import probe
 
 ACCEPTED = frozenset({IntentState.PENDING, IntentState.SUCCEEDED})
@@ -22,10 +25,11 @@ ACCEPTED = frozenset({IntentState.PENDING, IntentState.SUCCEEDED})
 
 def carry_out(connection: Connection, intent: Intent, now_ms: int) -> None:
     """Take what the decision behind an accepted refund says. A repetition takes nothing more."""
-    effect = Decision.from_json(decision_by_id(connection, intent.decision_id).body).credits
-    payment = payments_by_charge(connection, [intent.charge_id]).get(intent.charge_id)
-    if effect is None or payment is None:
+    decision = Decision.from_json(decision_by_id(connection, intent.decision_id).body)
+    effect = decision.credits
+    if effect is None:
         return
+    payment = _payment(connection, intent, decision)
     if effect.revoked:
         probe("consequence.credits_revoked")
         sources = sources_of(connection, payment)
@@ -50,3 +54,15 @@ def carry_out(connection: Connection, intent: Intent, now_ms: int) -> None:
             decision_id=intent.decision_id,
             now_ms=now_ms,
         )
+
+
+def _payment(connection: Connection, intent: Intent, decision: Decision) -> Payment:
+    """The payment with its invoice: as Stripe showed it for the decision, or as the ledger knows it by now.
+
+    The event that ties a payment to its invoice may come after the refund.
+    """
+    facts: Any = next(iter(decision.facts.values()))
+    decided = payment_from_json(facts["payment"])
+    if decided.invoice is not None:
+        return decided
+    return payments_by_charge(connection, [intent.charge_id]).get(intent.charge_id, decided)

@@ -152,7 +152,6 @@ def _write(
     payment, now_ms = facts.payment, context.clock.now_ms()
     current = request_by_id(connection, request.request_id, lock=True)
     if current is None or current.fence != request.fence:
-        probe("request.fenced_off")
         return Followed()
     if _all_about(connection, current, payment.charge_id) != [
         current if one.request_id == current.request_id else one for one in about

@@ -74,7 +74,6 @@ def _end(context: WorkerContext, end: SubscriptionEnd) -> None:
         rendered = context.gateway.cancel_subscription(end.subscription_id)
     except Rejected:
         # Ended by somebody else since the look, or not to be ended: the next look tells.
-        probe("end.refused")
         _try_later(context, end)
         return
     context.crash.reach(crash_points.END_CALLED)
@@ -93,7 +92,6 @@ def _kept_back(context: WorkerContext, end: SubscriptionEnd) -> bool:
         right_mode = end.livemode == context.settings.livemode
         if enforcing and right_mode and not brake.stopped:
             return False
-        probe("end.held")
         due_ms = next_try_ms(Trouble.HELD, str(end.end_id), 1, now_ms)
         put_off_end(connection, end, due_ms, "kept back by the brake, or by the mode")
     return True

@@ -81,6 +81,12 @@ class Operators:
 
         again()
 
+    def take_the_rest_in(self):
+        """What the faults kept out so far is taken in now."""
+        for key in self.world.shop.asked:
+            self.take_in(key)
+        self.world.scheduler.run_until(self.world.scheduler.now_ms + 5_000)
+
     def judge_requests(self, *states):
         """Have the requests in these states judged again, each with the payment that is meant."""
         world = self.world

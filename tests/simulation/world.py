@@ -104,6 +104,8 @@ class World:
         self.scheduler.run_until(BEGUN_MS + self.swarm.duration_ms)
         self.heal()
         self._come_to_rest()
+        self.operators.take_the_rest_in()
+        self._come_to_rest()
         self.operators.put_right()
         self._come_to_rest()
         self.over = True

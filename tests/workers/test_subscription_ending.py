@@ -41,6 +41,23 @@ def test_ends_with_the_refund(subscribed):
     assert 1 == len(shop.refunds())
 
 
+def test_tie_to_the_invoice_comes_late(shop):
+    """The event that ties the payment to its invoice comes after the refund: all the same it takes both."""
+    customer, subscription = subscribe(shop, price_of(shop, redress_credits="100"))
+    told = shop.new_events()
+    late = [event for event in told if event["type"] == "invoice_payment.paid"]
+    shop.receive(*[event for event in told if event not in late])
+    shop.settle(30)
+    shop.ask(next(shop.sandbox.book.newest_first("charges"))["id"])
+    shop.settle(60)
+    shop.receive(*late)
+    shop.settle(60)
+
+    assert late
+    assert 1 == len(shop.refunds())
+    assert ("canceled", 0) == (status(shop, subscription), shop.left(customer))
+
+
 def test_nothing_ends_without_a_refund(subscribed):
     """A refund that the last look drops ends nothing."""
     shop, subscription, charge = subscribed
