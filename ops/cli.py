@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "queue": ("ops.queue_commands:queue", "Say what waits where."),
     "brake": ("ops.brake_commands:brake", "Stop all money at once, and release it."),
     "credits": ("ops.credits_commands:credits_group", "Show a customer's credits, and give some."),
+    "accounts": ("ops.accounts_commands:accounts", "Show how customers stand, and change it."),
     "tokens": ("ops.tokens_commands:tokens", "Say who may call the product API."),
     "notices": ("ops.notices_commands:notices", "List what was told to whom, and retry."),
     "sandbox": ("ops.process_commands:sandbox", "Serve a stand-in for Stripe."),

@@ -2,10 +2,12 @@
 
 import pytest
 
+from ledger.accounts import Account, set_standing
 from ledger.cases import REFUND_REQUEST
 from ledger.notice_tables import notices
 from ledger.refund_requests import RequestConflict
 from ledger.request_tables import refund_requests
+from ledger.states import Standing, StandingCause
 from ledger.tables import cases, decisions
 from policy.redeciding import redecide_any
 from policy.request_facts import Reason
@@ -51,6 +53,32 @@ def test_much_used_pack_is_denied(shop):
     assert [] == shop.refunds()
     assert ["deny"] == [decision.verdict for decision in shop.decided()]
     assert ("closed", 399) == (shop.rows(cases)[-1].state, shop.left(customer))
+
+
+@pytest.mark.parametrize(
+    ("standing", "cause", "reasons", "verdict"),
+    [
+        pytest.param("closed", "terms", (Reason.CHANGED_MIND,), "deny", id="broke the rules"),
+        pytest.param("active", "abuse", (Reason.CHANGED_MIND,), "deny", id="abused the service"),
+        pytest.param("suspended", "flag", (Reason.CHANGED_MIND,), "review", id="only flagged"),
+        pytest.param("active", "mistake", (Reason.FLAGGED,), "approve", id="flagged by mistake"),
+        pytest.param("active", None, (Reason.CHANGED_MIND,), "approve", id="nothing is wrong"),
+    ],
+)
+def test_standing(shop, standing, cause, reasons, verdict):
+    """A request is judged by how the customer stands."""
+    charge, customer = shop.buy()
+    account = Account(
+        customer_id=customer,
+        standing=Standing(standing),
+        cause=None if cause is None else StandingCause(cause),
+    )
+    with shop.store.write() as connection:
+        set_standing(connection, account, shop.clock.now_ms())
+    shop.ask(charge, reasons=reasons)
+    shop.settle(60)
+
+    assert [verdict] == [decision.verdict for decision in shop.decided()]
 
 
 def test_what_is_not_known_is_a_person_s(shop):
