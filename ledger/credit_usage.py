@@ -16,7 +16,7 @@ from ledger.credit_tables import credit_entries
 from ledger.credits import INSERT_ENTRIES, lock_customers
 from ledger.open_grants import OpenGrant, open_grants
 from ledger.states import CreditKind
-from runtime.limits import USAGE_CREDITS_MAX, USAGE_TEXT_CHARS_MAX
+from runtime.call_limits import USAGE_CREDITS_MAX, USAGE_TEXT_CHARS_MAX
 
 #: Keys and customers that one statement asks about; SQLite takes 32,766 parameters at most.
 _ASKED_AT_ONCE = 1_000

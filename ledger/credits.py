@@ -6,7 +6,6 @@ Times (`at`, `expires_at`) are unix seconds: when it happened, not when it was t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -26,39 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.credit_covering import covering_rows, uncovered_usage
+from ledger.credit_grants import Grant, drawing_order
 from ledger.credit_tables import credit_entries, credit_expiries
 from ledger.engine import lock_names
 from ledger.states import CreditKind
-from runtime.limits import EXPIRY_GRACE_SECONDS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """One grant and what became of it; `left` is the sum. Credits are whole numbers, none negative.
-
-    `used` includes what was used before the grant was told. `draws` counts the entries on it.
-    """
-
-    grant_id: int
-    customer_id: str
-    source: str
-    at: int
-    expires_at: int | None
-    issued: int
-    used: int
-    expired: int
-    revoked: int
-    restored: int
-    draws: int
-
-    @property
-    def left(self) -> int:
-        """What can still be drawn."""
-        return self.issued + self.restored - self.used - self.expired - self.revoked
-
-    def is_valid(self, at: int) -> bool:
-        """Whether a usage at that moment may draw from it."""
-        return self.at <= at and (self.expires_at is None or at < self.expires_at)
+from runtime.call_limits import EXPIRY_GRACE_SECONDS
 
 
 class RestorationRefused(ValueError):
@@ -121,6 +92,8 @@ def restore_credits(
     `grant` must have been read under the customer's lock. Raises RestorationRefused for more than was
     used of it and has not come back.
     """
+    if connection.execute(_KEY_KNOWN, {"known": key}).first() is not None:
+        return False
     if credits > grant.used - grant.restored:
         raise RestorationRefused(
             f"of this grant {grant.used - grant.restored} credits are used, so {credits} cannot come back"
@@ -205,11 +178,6 @@ def overdrawn(connection: Connection, customer_id: str) -> int:
     return sum(one.open for one in uncovered_usage(connection, customer_id))
 
 
-def drawing_order(grant: Grant) -> tuple[bool, int, int, int]:
-    """The key that sorts grants into the order of drawing: oldest expiry first, no expiry last."""
-    return grant.expires_at is None, grant.expires_at or 0, grant.at, grant.grant_id
-
-
 def lock_customers(connection: Connection, customer_ids: Sequence[str]) -> None:
     """Hold the credits of these customers until the transaction ends."""
     lock_names(connection, [f"credits:{customer_id}" for customer_id in customer_ids])
@@ -292,6 +260,7 @@ _WRITE = {
     .returning(credit_entries.c.id),
 }
 INSERT_ENTRIES = insert(credit_entries)
+_KEY_KNOWN = select(credit_entries.c.id).where(credit_entries.c.key == bindparam("known"))
 
 _grant = credit_entries.alias("granted")
 _drawn = credit_entries.alias("drawn")

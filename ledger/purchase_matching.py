@@ -6,13 +6,13 @@ A guest's address is on his charge, a customer's on the customer; either is enou
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Connection, Integer, bindparam, select, union
+from sqlalchemy import BigInteger, Boolean, Connection, Integer, bindparam, select, union
 
 from ledger.payment_facts import payments_by_charge
 from ledger.stripe_tables import charges, customers
 from policy.payments import Payment
 
-#: More purchases of one customer within days than anybody makes; further ones are not looked at.
+#: More purchases of one customer within days than anybody makes.
 CANDIDATES_MAX = 50
 
 
@@ -30,14 +30,23 @@ class PurchaseFound:
 
 
 def purchases_of(
-    connection: Connection, email_digest: str, paid_from: int, paid_before: int
+    connection: Connection,
+    *,
+    email_digest: str,
+    paid_from: int,
+    paid_before: int,
+    livemode: bool,
 ) -> list[PurchaseFound]:
-    """The payments of an address that took money in [paid_from, paid_before), the earliest first."""
+    """The payments of an address that took money in [paid_from, paid_before), the earliest first.
+
+    Unix seconds. At most CANDIDATES_MAX and one: that one tells that there may be more.
+    """
     parameters = {
         "email": email_digest,
         "from": paid_from,
         "before": paid_before,
-        "most": CANDIDATES_MAX,
+        "live": livemode,
+        "most": CANDIDATES_MAX + 1,
     }
     found = list(connection.execute(_PAID, parameters).scalars())
     known = payments_by_charge(connection, found)
@@ -52,6 +61,7 @@ def _refs(payment: Payment) -> tuple[str, ...]:
 # Built once. Each half of the union has an index of its own; one OR over both would read every charge.
 _IN_TIME = (
     charges.c.captured_minor > 0,
+    charges.c.livemode == bindparam("live", type_=Boolean),
     charges.c.created >= bindparam("from", type_=BigInteger),
     charges.c.created < bindparam("before", type_=BigInteger),
 )

@@ -27,14 +27,10 @@ from ledger.rows import AnyRow
 from ledger.states import RequestState
 from policy.canonical_json import Json, dump_canonical
 from policy.request_facts import Reason
+from runtime.call_limits import REQUEST_EVIDENCE_CHARS_MAX, REQUEST_TEXT_CHARS_MAX
 from runtime.email_addresses import is_address
 from runtime.email_digest import email_digest
-from runtime.limits import (
-    EVENT_ATTEMPTS_MAX,
-    FIRST_RING_GRACE_MS,
-    REQUEST_EVIDENCE_CHARS_MAX,
-    REQUEST_TEXT_CHARS_MAX,
-)
+from runtime.limits import EVENT_ATTEMPTS_MAX, FIRST_RING_GRACE_MS
 
 GIVEN_UP = "tried as often as anything is: Stripe could not be read, so a person judges it"
 

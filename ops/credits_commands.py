@@ -6,10 +6,9 @@ from typing import Any, Final
 import click
 
 from ledger import audit_log
+from ledger.credit_grants import Grant, drawing_order
 from ledger.credit_usage import UsageReport, record_usage
 from ledger.credits import (
-    Grant,
-    drawing_order,
     grant_credits,
     grants_of_customers,
     lock_customers,

@@ -43,6 +43,11 @@ def say(*sentences: str) -> None:
         _console().print(Text(scrub_text(sentence)))
 
 
+def show_secret(secret: str) -> None:
+    """A secret that is shown this once, on a line of its own; `say` would take it out."""
+    click.echo(secret)
+
+
 def print_table(
     headers: Sequence[str],
     rows: Sequence[Sequence[str]],

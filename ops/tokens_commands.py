@@ -8,7 +8,7 @@ from ledger.api_tokens import TokenNameTaken, create_token, list_tokens, revoke_
 from ops.moments import moment_text
 from ops.operator_context import ORIGIN, OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
-from ops.terminal import json_option, print_json, print_table, say
+from ops.terminal import json_option, print_json, print_table, say, show_secret
 
 _NAME_CHARS_MAX = 60
 
@@ -38,7 +38,8 @@ def create_command(
     if as_json:
         print_json({"name": named, "token": token})
     else:
-        say(token, "It is shown this once; send it as `Authorization: Bearer …`.")
+        show_secret(token)
+        say("It is shown this once; send it in the header `Authorization`, after the word Bearer.")
 
 
 @tokens.command("list", epilog="Example: redress tokens list --json")

@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from runtime import limits
+from runtime import call_limits, limits
 
 #: On every answer. Nothing here is a page, so nothing may be framed, run, sniffed, stored or referred.
 PROTECTION: Final[Mapping[str, str]] = MappingProxyType(
@@ -70,7 +70,7 @@ BODY_TOO_LARGE: Final = refused(
 API_BODY_TOO_LARGE: Final = refused(
     413,
     "body_too_large",
-    f"Send at most {limits.API_BODY_BYTES_MAX} bytes; split the batch.",
+    f"Send at most {call_limits.API_BODY_BYTES_MAX} bytes; split the batch.",
 )
 BODY_TOO_SLOW: Final = refused(
     408,

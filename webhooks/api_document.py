@@ -19,7 +19,7 @@ _WITH_BODY: Final[Mapping[int, str]] = {
     400: "The body is no JSON.",
     408: "The body came too slowly.",
     413: "The body is too large.",
-    415: "The body is not declared as application/json.",
+    415: "The body is not declared as plain application/json in UTF-8.",
     422: "A field is missing or wrong; each is named.",
 }
 _OTHERS: Final[Mapping[int, str]] = {

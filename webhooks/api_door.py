@@ -4,16 +4,19 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
+import structlog
 from flask import Flask, Response, request
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ledger.api_tokens import TOKEN_PREFIX, token_name
-from runtime import limits
+from runtime import call_limits
 from webhooks import answers
 from webhooks.answers import Answer, json_answer
 from webhooks.api_document import openapi_document
 from webhooks.product_api import ROUTES, ProductApi, Refused, Route
+from webhooks.receive import refuse_form
 
 DOCUMENT_PATH: Final = "/api/openapi.json"
 _BEARER = "bearer "
@@ -24,9 +27,13 @@ _UNAUTHORIZED: Final = answers.refused(
     www_authenticate='Bearer realm="redress"',
 )
 _NOT_JSON_TYPE: Final = answers.refused(
-    415, "unsupported_media_type", "Send the body as application/json."
+    415,
+    "unsupported_media_type",
+    "Send the body as application/json in UTF-8, without Content-Encoding.",
 )
 _NOT_NOW: Final = answers.try_later("unavailable", "The ledger cannot be reached now; try again.")
+
+_log = structlog.get_logger("webhooks.api_door")
 
 
 def add_product_api(app: Flask, api: ProductApi) -> None:
@@ -51,7 +58,8 @@ def _view(api: ProductApi, route: Route) -> Callable[..., Response]:
     def view(**given: str) -> Response:
         try:
             return _response(_answer(api, route, given))
-        except DBAPIError:
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            _log.error("store.away", error=type(error).__name__, route=route.name)
             return _response(_NOT_NOW)
 
     return view
@@ -84,10 +92,11 @@ def _answer(api: ProductApi, route: Route, given: dict[str, str]) -> Answer:
 
 def _read_body(model: type[BaseModel]) -> BaseModel | Answer:
     """The body as its model, or the answer that says what is wrong with it."""
-    if request.mimetype != "application/json":
+    headers = request.headers
+    if refuse_form(headers.get("Content-Type", ""), headers.get("Content-Encoding", "")):
         return _NOT_JSON_TYPE
-    body = request.stream.read(limits.API_BODY_BYTES_MAX + 1)
-    if len(body) > limits.API_BODY_BYTES_MAX:
+    body = request.stream.read(call_limits.API_BODY_BYTES_MAX + 1)
+    if len(body) > call_limits.API_BODY_BYTES_MAX:
         return answers.API_BODY_TOO_LARGE
     try:
         return model.model_validate_json(body)
@@ -110,14 +119,15 @@ def _refused(wrong: ValidationError) -> Answer:
         return _problem(400, "not_json", "The body is no JSON.", [])
     problems = [
         (_path(one["loc"]), one["msg"].removeprefix("Value error, "))
-        for one in found[: limits.API_PROBLEMS_MAX]
+        for one in found[: call_limits.API_PROBLEMS_MAX]
     ]
     return _problem(422, "invalid", f"The call has {len(found)} wrong fields.", problems)
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """`entries[3].credits`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    """`entries[3].credits`; a name of the sender's own may be megabytes long, so it is cut."""
+    most = call_limits.USAGE_TEXT_CHARS_MAX
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:most]}" for part in location)
     return text.removeprefix(".") or "the body"
 
 

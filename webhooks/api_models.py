@@ -8,15 +8,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from ledger.states import RequestState, Standing, StandingCause
 from policy.decision import Verdict
 from policy.request_facts import Reason
-from runtime.email_addresses import is_address
-from runtime.limits import (
-    EMAIL_ADDRESS_CHARS_MAX,
+from runtime.call_limits import (
     REQUEST_EVIDENCE_CHARS_MAX,
     REQUEST_TEXT_CHARS_MAX,
     USAGE_CREDITS_MAX,
     USAGE_ENTRIES_MAX,
     USAGE_TEXT_CHARS_MAX,
 )
+from runtime.email_addresses import is_address
+from runtime.limits import EMAIL_ADDRESS_CHARS_MAX
 
 _SECONDS_MAX = 10**11
 
@@ -44,6 +44,13 @@ Name = Annotated[
 ]
 RequestText = Annotated[
     str, Field(min_length=1, max_length=REQUEST_TEXT_CHARS_MAX), AfterValidator(_printable)
+]
+#: Before the product's own keys, so that none of them is that of a request of ours.
+REQUEST_KEY_PREFIX = "api:"
+RequestKey = Annotated[
+    str,
+    Field(min_length=1, max_length=REQUEST_TEXT_CHARS_MAX - len(REQUEST_KEY_PREFIX)),
+    AfterValidator(_printable),
 ]
 Seconds = Annotated[int, Field(ge=0, le=_SECONDS_MAX, description="Unix seconds, UTC.")]
 
@@ -85,6 +92,7 @@ class UsageReportOut(_Model):
 class GrantOut(_Model):
     """One grant of credits and what became of it."""
 
+    grant_id: int
     source: str = Field(description="The charge or invoice that paid for it.")
     at: int
     expires_at: int | None
@@ -107,7 +115,7 @@ class CustomerOut(_Model):
 class RefundRequestIn(_Model):
     """A customer asks for money back."""
 
-    key: RequestText = Field(description="Yours, unique for ever: a repetition changes nothing.")
+    key: RequestKey = Field(description="Yours, unique for ever: a repetition changes nothing.")
     account_email: Annotated[
         str, Field(max_length=EMAIL_ADDRESS_CHARS_MAX), AfterValidator(_address)
     ]

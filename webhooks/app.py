@@ -1,7 +1,7 @@
 """The Flask application of the machines' door. How an event is received: `webhooks/receive.py`."""
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from runtime import limits
 from webhooks import answers, health
@@ -59,7 +59,9 @@ def _answer_alike(app: Flask) -> None:
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         code = error.name.lower().replace(" ", "_")
-        return _response(answers.refused(status, code, error.description or error.name))
+        allowed = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+        extra = {"allow": ", ".join(sorted(allowed))} if allowed else {}
+        return _response(answers.refused(status, code, error.description or error.name, **extra))
 
     @app.after_request
     def protect(response: Response) -> Response:

@@ -22,7 +22,7 @@ from granian.rsgi import (  # type: ignore[attr-defined]  # its stubs forget to 
 )
 
 from ledger.events import Receipt
-from runtime import limits
+from runtime import call_limits, limits
 from webhooks import answers
 from webhooks.answers import Answer
 from webhooks.receive import PATH, Delivery, Receiver, refuse_head
@@ -52,8 +52,9 @@ class Front:
         self._receiver = receiver
         self._flask_app = flask_app
         self._large = asyncio.Semaphore(limits.LARGE_BODIES_MAX)
-        # Larger ones, and no more of them than there are threads to work on them.
+        # Apart from working: a sender that dawdles must not keep the others' calls from being done.
         self._large_calls = asyncio.Semaphore(limits.FLASK_THREADS)
+        self._working = asyncio.Semaphore(limits.LARGE_CALLS_MAX)
         self._threads = ThreadPoolExecutor(limits.FLASK_THREADS, thread_name_prefix="flask")
         self._receipts = _Receipts()
 
@@ -81,6 +82,8 @@ class Front:
                 return body
             if is_delivery:
                 return await self._receive(scope, body)
+            if len(body) > limits.SMALL_BODY_BYTES_MAX:
+                await places.enter_async_context(self._working)
             return await asyncio.get_running_loop().run_in_executor(
                 self._threads, call_wsgi, self._flask_app, scope, body
             )
@@ -168,7 +171,7 @@ def _is_call(scope: Any) -> bool:
 def _bounds(scope: Any) -> tuple[int, Answer]:
     """How large the body of this request may be, and the answer to a larger one."""
     if _is_call(scope):
-        return limits.API_BODY_BYTES_MAX, answers.API_BODY_TOO_LARGE
+        return call_limits.API_BODY_BYTES_MAX, answers.API_BODY_TOO_LARGE
     return limits.BODY_BYTES_MAX, answers.BODY_TOO_LARGE
 
 

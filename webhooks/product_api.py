@@ -80,6 +80,7 @@ class ProductApi:
             overdrawn=short,
             grants=[
                 models.GrantOut(
+                    grant_id=grant.grant_id,
                     source=grant.source,
                     at=grant.at,
                     expires_at=grant.expires_at,
@@ -102,7 +103,7 @@ class ProductApi:
             problem = ("reasons", "must not name a reason twice")
             raise Refused(422, "invalid", "The call has wrong fields.", problem)
         request = NewRequest(
-            key=f"api:{asked.key}"[:_KEY_CHARS_MAX],
+            key=f"{models.REQUEST_KEY_PREFIX}{asked.key}",
             email=asked.account_email,
             purchase_date=asked.purchase_date,
             product=asked.product,
@@ -193,7 +194,6 @@ def _customer(text: str) -> str:
 
 
 _CUSTOMER_CHARS_MAX: Final = 200
-_KEY_CHARS_MAX: Final = 200
 
 ROUTES: Final = (
     Route(

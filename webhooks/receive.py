@@ -107,8 +107,11 @@ class Receiver:
 
 def refuse_head(method: str, content_type: str, content_encoding: str) -> Answer | None:
     """The answer to a request whose head alone refuses it, before its body is read; else None."""
-    if method != "POST":
-        return _NOT_POST
+    return _NOT_POST if method != "POST" else refuse_form(content_type, content_encoding)
+
+
+def refuse_form(content_type: str, content_encoding: str) -> Answer | None:
+    """The answer to a body that is declared as anything but plain JSON in UTF-8; else None."""
     if content_type != "application/json; charset=utf-8" and not _is_json(content_type):
         return _NOT_JSON
     if content_encoding and content_encoding.strip().lower() != "identity":

@@ -30,7 +30,7 @@ from policy.checks import MalformedFactError
 from policy.decision import Verdict
 from policy.request_decisions import decide_request
 from policy.request_facts import RequestFacts
-from runtime.limits import REQUEST_LEASE_MS, REQUEST_WAIT_MS
+from runtime.call_limits import REQUEST_LEASE_MS, REQUEST_WAIT_MS
 from runtime.probes import probe
 from workers import crash_points
 from workers.business_days import business_days_after
@@ -122,6 +122,7 @@ def _matched(context: WorkerContext, request: Request) -> str | None:
             email_digest=request.email_digest,
             purchase_date=request.purchase_date,
             product=request.product,
+            livemode=context.settings.livemode,
         )
     if isinstance(found, Found):
         return found.purchase.charge_id

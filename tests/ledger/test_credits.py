@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import DBAPIError
 
+from ledger.credit_grants import drawing_order
 from ledger.credit_tables import credit_entries, credit_expiries
 from ledger.credit_usage import UsageReport, record_usage
 from ledger.credits import (
     RestorationRefused,
-    drawing_order,
     expire_credits,
     grant_credits,
     grants_of,
@@ -23,7 +23,7 @@ from ledger.credits import (
 )
 from ledger.purchase_credits import PurchaseCredits, purchase_credits
 from ledger.states import CreditKind
-from runtime.limits import EXPIRY_GRACE_SECONDS
+from runtime.call_limits import EXPIRY_GRACE_SECONDS
 from tests.fakes.at_once import at_once
 from tests.fakes.frozen_clock import NOON_MS
 
@@ -213,6 +213,9 @@ def test_restoration(connection):
 
     assert [True, False] == restored
     assert {"in_1": 10} == left(connection)
+    (after,) = grants_of(connection, ["in_1"])
+    again = given | {"grant": after}
+    assert not restore_credits(connection, **again, reference="gen_1", at=200, now_ms=NOON_MS)
 
 
 def test_facts_of_a_purchase(connection):

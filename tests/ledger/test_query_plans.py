@@ -5,6 +5,7 @@ import re
 import pytest
 from sqlalchemy import event
 
+from ledger.api_tokens import token_name
 from ledger.brake import spend_since
 from ledger.cases import cases_about, cases_keeping
 from ledger.decisions import last_decision, seal_decisions
@@ -25,6 +26,7 @@ _READS_ALL = re.compile(r"SCAN (?!events USING (COVERING )?INDEX ix_events_(wait
 _SMALL = re.compile(r"SCAN (CONSTANT ROW|\(subquery|anon_|json_each)")
 
 _OFTEN = {
+    "token_name": lambda connection: token_name(connection, "rdk_x"),
     "release_expired": lambda connection: release_expired(connection, NOON_MS, 100),
     "claim_events": lambda connection: claim_events(connection, NOON_MS, 100),
     "waiting_count": lambda connection: waiting_count(connection, NOON_MS),
@@ -45,7 +47,9 @@ _OFTEN = {
     "due_ends": lambda connection: due_ends(connection, NOON_MS, 100),
     "take_end": lambda connection: take_end(connection, 1, NOON_MS, NOON_MS),
     "refund_under_way": lambda connection: refund_under_way(connection, "ch_1", 1),
-    "purchases_of": lambda connection: purchases_of(connection, "digest", 0, NOON_MS // 1000),
+    "purchases_of": lambda connection: purchases_of(
+        connection, email_digest="digest", paid_from=0, paid_before=NOON_MS // 1000, livemode=True
+    ),
     "outages_within": lambda connection: outages_within(connection, NOON_MS // 1000, 2**40),
     "intents_of_cases": lambda connection: intents_of_cases(connection, [1, 2]),
     "spend_since": lambda connection: spend_since(

@@ -7,12 +7,13 @@ import pytest
 import requests
 from openapi_spec_validator import validate
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ledger.api_tokens import create_token, revoke_token
 from ledger.credits import grant_credits, overdrawn
 from ledger.engine import Store
 from ledger.refund_requests import request_by_id
-from runtime.limits import API_BODY_BYTES_MAX
+from runtime.call_limits import API_BODY_BYTES_MAX
 from tests.fakes.frozen_clock import NOON_MS, FrozenClock
 from webhooks.app import create_app
 from webhooks.product_api import ProductApi
@@ -42,8 +43,9 @@ class Caller:
         with store.write() as connection:
             self.token = create_token(connection, "product", NOON_MS)
 
-    def __call__(self, method, path, body=None, token=None, **given):
+    def __call__(self, method, path, body=None, token=None, encoding=None, **given):
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
+        headers |= {} if encoding is None else {"Content-Encoding": encoding}
         kind = {} if body is None else {"content_type": "application/json"}
         data = body if isinstance(body, bytes | None) else json.dumps(body)
         return self.client.open(
@@ -138,6 +140,7 @@ def test_ten_thousand(call):
         ({"at": NOON_MS * 1000}, "entries[1].at"),
         ({"successful": "yes"}, "entries[1].successful"),
         ({"colour": "red"}, "entries[1].colour"),
+        ({"c" * 100_000: "red"}, f"entries[1].{'c' * 200}"),
     ],
 )
 def test_wrong_usage(call, changes, field):
@@ -190,6 +193,7 @@ def test_everything_missing(call):
         ({"asked_at": NOON + 3600}, "asked_at"),
         ({"evidence": "e" * 4001}, "evidence"),
         ({"evidence": "\x00"}, "evidence"),
+        ({"key": "k" * 197}, "key"),
     ],
 )
 def test_wrong_request(call, changes, field):
@@ -222,6 +226,16 @@ def test_request(call):
         request.charge_id,
         request.asked_at,
     )
+
+
+def test_longest_keys(call):
+    """Two keys that differ in their last character alone are two requests."""
+    numbers = {
+        call("POST", "/api/refund-requests", asked(key="k" * 195 + last)).json["request_id"]
+        for last in "ab"
+    }
+
+    assert 2 == len(numbers)
 
 
 @pytest.mark.parametrize("number", ["7", "0", "x", "9" * 30, "-1", "1e3"])
@@ -259,6 +273,8 @@ def test_revoked_token(call):
         ({"body": b"\xff"}, 400),
         ({"body": b"[]"}, 422),
         ({"body": b"{}", "content_type": "text/plain"}, 415),
+        ({"body": b"{}", "content_type": "application/json; charset=latin-1"}, 415),
+        ({"body": b"{}", "encoding": "gzip"}, 415),
         ({"body": b" " * (API_BODY_BYTES_MAX + 1)}, 413),
     ],
 )
@@ -272,24 +288,38 @@ def test_bodies(call, given, status):
 
 @pytest.mark.parametrize(("method", "status"), [("DELETE", 405), ("GET", 405)])
 def test_methods(call, method, status):
-    """Other methods are refused as JSON."""
+    """Other methods are refused as JSON, with those that are taken."""
     refused = call(method, "/api/credits/usage")
 
     assert (status, True) == (refused.status_code, "error" in refused.json)
+    assert "POST" == refused.headers["Allow"]
 
 
 class NoStore(Store):
-    """A ledger that cannot be reached."""
+    """A ledger that cannot be reached, and how that shows."""
+
+    def __init__(self, error):
+        super().__init__("sqlite://")
+        self._error = error
 
     def read(self):
-        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("away"))
+        raise self._error
 
     write = read
 
 
-def test_ledger_away(call):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("SELECT 1", {}, sqlite3.OperationalError("away")),
+        PoolTimeout("every connection is in use"),
+        OSError("the lock file is gone"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_ledger_away(call, error):
     """Without the ledger a call is to be made again later."""
-    api = ProductApi(store=NoStore("sqlite://"), clock=FrozenClock(), wakeups=Bells())
+    api = ProductApi(store=NoStore(error), clock=FrozenClock(), wakeups=Bells())
     call.client = create_app(None, None, api).test_client()
     refused = call("POST", "/api/credits/usage", {"entries": [usage()]})
 

@@ -44,6 +44,16 @@ def test_created_and_revoked(world):
     assert ["tokens.create", "tokens.revoke"] == acts
 
 
+def test_shown_to_people(world):
+    """Without `--json` too the token is shown whole, on a line of its own."""
+    redress, store = world
+    shown = redress("tokens", "create", "product", *WHY).stdout
+    token, told = shown.split("\n", 1)
+
+    assert "product" == owner(store, token)
+    assert "after the word Bearer" in told
+
+
 def test_refused(world):
     """A name in use, a name that is none, and a missing reason are refused with the way out."""
     redress, _ = world

@@ -1,0 +1,37 @@
+"""One grant of credits and what became of it: a record of sums. Times are unix seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One grant and what became of it; `left` is the sum. Credits are whole numbers, none negative.
+
+    `used` includes what was used before the grant was told. `draws` counts the entries on it.
+    """
+
+    grant_id: int
+    customer_id: str
+    source: str
+    at: int
+    expires_at: int | None
+    issued: int
+    used: int
+    expired: int
+    revoked: int
+    restored: int
+    draws: int
+
+    @property
+    def left(self) -> int:
+        """What can still be drawn."""
+        return self.issued + self.restored - self.used - self.expired - self.revoked
+
+    def is_valid(self, at: int) -> bool:
+        """Whether a usage at that moment may draw from it."""
+        return self.at <= at and (self.expires_at is None or at < self.expires_at)
+
+
+def drawing_order(grant: Grant) -> tuple[bool, int, int, int]:
+    """The key that sorts grants into the order of drawing: oldest expiry first, no expiry last."""
+    return grant.expires_at is None, grant.expires_at or 0, grant.at, grant.grant_id
