@@ -220,4 +220,6 @@ def test_job_names_are_the_allow_list():
         "workers.jobs.send_refund",
         "workers.jobs.look_up",
         "workers.jobs.send_notice",
+        "workers.jobs.judge_request",
+        "workers.jobs.end_subscription",
     } == queues.JOB_NAMES

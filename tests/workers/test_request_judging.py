@@ -135,10 +135,13 @@ def test_same_key_is_the_same_request(shop):
 
 
 def test_no_purchase_fits(shop):
-    """A request that fits no purchase waits for a person, and is judged when he names the charge."""
+    """A request that fits no purchase is looked at for a while, as its events may be late; then a person has to."""
     request_id = shop.ask()
-    shop.settle(30)
+    shop.settle(20)
+    early = shop.request(request_id).state
+    shop.settle(300)
 
+    assert "waiting" == early
     assert ("unmatched", True) == (
         shop.request(request_id).state,
         "name the charge" in shop.request(request_id).note,
