@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select
 
+from ledger.credit_grants import is_valid
 from ledger.credit_tables import credit_entries
 from ledger.credits import INSERT_ENTRIES, lock_customers
 from ledger.open_grants import OpenGrant, open_grants
@@ -154,7 +155,7 @@ class _Left:
         """What of a report each grant covers."""
         drawn, wanted = [], report.credits
         for grant in self._grants[report.customer_id]:
-            some = min(wanted, grant.left) if grant.is_valid(report.at) else 0
+            some = min(wanted, grant.left) if is_valid(grant, report.at) else 0
             if some > 0:
                 grant.left -= some
                 grant.draws += 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from ledger.credit_grants import drawing_order
 from ledger.credit_tables import credit_entries
 from ledger.states import CreditKind
 
@@ -19,15 +20,6 @@ class OpenGrant:
     expires_at: int | None
     left: int
     draws: int
-
-    def is_valid(self, at: int) -> bool:
-        """Whether a usage at that moment may draw from it."""
-        return self.at <= at and (self.expires_at is None or at < self.expires_at)
-
-    @property
-    def drawing_order(self) -> tuple[bool, int, int, int]:
-        """Oldest expiry first, no expiry last."""
-        return self.expires_at is None, self.expires_at or 0, self.at, self.grant_id
 
 
 def open_grants(connection: Connection, customer_ids: Sequence[str]) -> list[OpenGrant]:
@@ -44,7 +36,7 @@ def open_grants(connection: Connection, customer_ids: Sequence[str]) -> list[Ope
         )
         for row in rows
     ]
-    return sorted((one for one in found if one.left > 0), key=lambda one: one.drawing_order)
+    return sorted((one for one in found if one.left > 0), key=drawing_order)
 
 
 # Built once. The newest entry on a grant is found by the index over grant and turn.

@@ -30,7 +30,7 @@ from policy.request_facts import Reason
 from runtime.call_limits import REQUEST_EVIDENCE_CHARS_MAX, REQUEST_TEXT_CHARS_MAX
 from runtime.email_addresses import is_address
 from runtime.email_digest import email_digest
-from runtime.limits import EVENT_ATTEMPTS_MAX, FIRST_RING_GRACE_MS
+from runtime.limits import FIRST_RING_GRACE_MS
 
 GIVEN_UP = "tried as often as anything is: Stripe could not be read, so a person judges it"
 
@@ -214,11 +214,6 @@ def judge_anew(
             changed_ms=now_ms,
         )
     )
-
-
-def is_exhausted(request: Request) -> bool:
-    """Whether it was tried as often as anything is; then a person takes over."""
-    return request.attempts >= EVENT_ATTEMPTS_MAX
 
 
 def _text_problems(name: str, text: str) -> Sequence[str]:

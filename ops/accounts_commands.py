@@ -2,10 +2,10 @@
 
 import click
 
-from ledger import audit_log
 from ledger.accounts import Account, account_of, set_standing
 from ledger.states import Standing, StandingCause
-from ops.operator_context import ORIGIN, OperatorContext, current_actor
+from ops.operator_audit import audit_act
+from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import json_option, print_json, say
 
@@ -67,14 +67,12 @@ def set_command(
     now_ms = operator.clock.now_ms()
     with operator.wiring() as wiring, wiring.store.write() as connection:
         set_standing(connection, account, now_ms)
-        audit_log.record(
+        audit_act(
             connection,
-            at_ms=now_ms,
-            actor=current_actor(),
-            action="accounts.set",
-            object_id=f"account:{named}",
+            "accounts.set",
+            f"account:{named}",
+            now_ms=now_ms,
             result=f"{standing} ({cause or 'no cause'})",
-            origin=ORIGIN,
             detail=given,
         )
     say(f"{named} is {standing}. Requests that come now are judged by that.")

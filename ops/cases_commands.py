@@ -6,14 +6,14 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from ledger import audit_log
 from ledger.cases import Case, case_by_id, list_cases
 from ledger.payment_facts import payments_by_charge
 from ledger.refund_queries import case_story
 from ledger.refund_requests import requests_of_case
 from ledger.states import CaseState
 from ops.moments import duration_text
-from ops.operator_context import ORIGIN, OperatorContext, current_actor
+from ops.operator_audit import audit_act
+from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.refund_story import print_story, story_document
 from ops.stated_facts import STATED_OPTION, read_stated
@@ -22,10 +22,10 @@ from ops.typed_amount import read_amount_minor
 from policy.rulings import RulingRefused
 from policy.terms_file import load_every_version
 from runtime.limits import SWEEP_ROWS_MAX
-from runtime.queues import JUDGE_REQUEST_JOB, SEND_NOTICE_JOB, SEND_REFUND_JOB
-from runtime.wiring import Wiring
+from runtime.queues import JUDGE_REQUEST_JOB
 from workers.case_following import Desk
 from workers.case_rulings import Ruled, appeal_case, rule_on_case
+from workers.context import ring_for
 from workers.terms_book import TermsBook
 
 _CASE = click.argument("case_id", type=int)
@@ -177,7 +177,9 @@ def appeal_command(
                 request_id = appeal_case(desk, case_id, stated)
             except RulingRefused as refused:
                 raise click.ClickException(f"{refused}.") from None
-            _audit(desk, "cases.appeal", case_id, given)
+            audit_act(
+                connection, "cases.appeal", f"case:{case_id}", now_ms=desk.now_ms, detail=given
+            )
         if request_id is not None:
             wiring.wakeups.wake_effect(JUDGE_REQUEST_JOB, request_id)
     if request_id is None:
@@ -200,16 +202,10 @@ def _rule(
                 ruled = rule(desk)
             except RulingRefused as refused:
                 raise click.ClickException(f"{refused}.") from None
-            _audit(desk, action, case_id, reason)
-        _ring(wiring, ruled)
+            audit_act(connection, action, f"case:{case_id}", now_ms=desk.now_ms, detail=reason)
+        followed = ruled.followed
+        ring_for(wiring.wakeups, followed.intents, (), notices=followed.notices)
     return ruled
-
-
-def _ring(wiring: Wiring, ruled: Ruled) -> None:
-    for intent_id in sorted(ruled.followed.intents):
-        wiring.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
-    for row_id in sorted(ruled.followed.notices):
-        wiring.wakeups.wake_effect(SEND_NOTICE_JOB, row_id)
 
 
 def _desk(operator: OperatorContext, connection: Connection) -> Desk:
@@ -287,16 +283,3 @@ def _due(case: Case, now_ms: int) -> str:
     if case.due_ms < now_ms:
         return f"{duration_text(now_ms - case.due_ms)} late"
     return f"in {duration_text(case.due_ms - now_ms)}"
-
-
-def _audit(desk: Desk, action: str, case_id: int, reason: str) -> None:
-    audit_log.record(
-        desk.connection,
-        at_ms=desk.now_ms,
-        actor=current_actor(),
-        action=action,
-        object_id=f"case:{case_id}",
-        result="done",
-        origin=ORIGIN,
-        detail=reason,
-    )

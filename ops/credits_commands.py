@@ -5,8 +5,7 @@ from typing import Any, Final
 
 import click
 
-from ledger import audit_log
-from ledger.credit_grants import Grant, drawing_order
+from ledger.credit_grants import Grant, drawing_order, is_valid
 from ledger.credit_usage import UsageReport, record_usage
 from ledger.credits import (
     grant_credits,
@@ -17,7 +16,8 @@ from ledger.credits import (
 )
 from ledger.states import CreditKind
 from ops.moments import Moment, short_moment
-from ops.operator_context import ORIGIN, OperatorContext, current_actor
+from ops.operator_audit import audit_act
+from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import counted, json_option, print_json, print_table, say
 
@@ -47,7 +47,7 @@ def show_command(operator: OperatorContext, customer_id: str, *, as_json: bool) 
     with operator.wiring() as wiring, wiring.store.read() as connection:
         grants = sorted(grants_of_customers(connection, [customer_id]), key=drawing_order)
         short = overdrawn(connection, customer_id)
-    available = sum(one.left for one in grants if one.is_valid(now_ms // 1000))
+    available = sum(one.left for one in grants if is_valid(one, now_ms // 1000))
     if as_json:
         document = [_document(one) for one in grants]
         print_json({"available": available, "overdrawn": short, "grants": document})
@@ -99,7 +99,14 @@ def grant_command(
             source="operator",
             now_ms=now_ms,
         )
-        _audit(connection, now_ms, "credits.grant", customer_id, done=done, detail=given)
+        audit_act(
+            connection,
+            "credits.grant",
+            customer_id,
+            now_ms=now_ms,
+            detail=given,
+            result=_result(done=done),
+        )
     say(_told(f"{counted(amount, 'credit')} granted to {customer_id}", named, done=done))
 
 
@@ -139,7 +146,14 @@ def use_command(
     with operator.wiring() as wiring, wiring.store.write() as connection:
         recorded = record_usage(connection, [report], now_ms)
         done = recorded.recorded == 1
-        _audit(connection, now_ms, "credits.use", customer_id, done=done, detail=given)
+        audit_act(
+            connection,
+            "credits.use",
+            customer_id,
+            now_ms=now_ms,
+            detail=given,
+            result=_result(done=done),
+        )
     if recorded.conflicting:
         raise click.ClickException(
             f"The key {named} was used before for another usage; give this one a key of its own."
@@ -193,13 +207,20 @@ def restore_command(
                 connection, customer_id=customer_id, expires_at=None, kind=kind, **told
             )
         detail = f"{given} (evidence: {evidence})"
-        _audit(connection, now_ms, "credits.restore", customer_id, done=done, detail=detail)
+        audit_act(
+            connection,
+            "credits.restore",
+            customer_id,
+            now_ms=now_ms,
+            detail=detail,
+            result=_result(done=done),
+        )
     say(_told(f"{counted(amount, 'credit')} restored to {customer_id}", named, done=done))
 
 
 def _drawn_last(grants: Sequence[Grant], amount: int, at: int) -> Grant | None:
     """The last grant in the order of drawing of which so many are used and that is still valid."""
-    drawn = [one for one in grants if one.used - one.restored >= amount and one.is_valid(at)]
+    drawn = [one for one in grants if one.used - one.restored >= amount and is_valid(one, at)]
     return max(drawn, key=drawing_order, default=None)
 
 
@@ -210,19 +231,8 @@ def _key(key: str) -> str:
     return named
 
 
-def _audit(
-    connection: Any, now_ms: int, action: str, customer_id: str, *, done: bool, detail: str
-) -> None:
-    audit_log.record(
-        connection,
-        at_ms=now_ms,
-        actor=current_actor(),
-        action=action,
-        object_id=customer_id,
-        result="done" if done else "nothing: the key is known",
-        origin=ORIGIN,
-        detail=detail,
-    )
+def _result(*, done: bool) -> str:
+    return "done" if done else "nothing: the key is known"
 
 
 def _told(sentence: str, key: str, *, done: bool) -> str:

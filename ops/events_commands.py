@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ledger.audit_log import entries_about, record
+from ledger.audit_log import entries_about
 from ledger.event_queries import (
     EventFilter,
     decisions_from,
@@ -17,7 +17,8 @@ from ops.audit_lines import audit_document, print_audit
 from ops.event_filters import ROW_MAX, event_filter, filter_options, is_row_id
 from ops.masked_payload import masked_payload
 from ops.moments import duration_text, moment_text, short_moment
-from ops.operator_context import ORIGIN, OperatorContext, current_actor
+from ops.operator_audit import audit_act
+from ops.operator_context import OperatorContext
 from ops.replay_command import replay
 from ops.terminal import json_option, print_facts, print_json, print_table, say
 from policy.money import Money
@@ -164,16 +165,8 @@ def _story(connection: Any, row: AnyRow) -> dict[str, Any]:
 
 
 def _record_shown(connection: Any, row: AnyRow, now_ms: int) -> None:
-    record(
-        connection,
-        at_ms=now_ms,
-        actor=current_actor(),
-        action="event.payload_shown",
-        object_id=row.event_id,
-        result="done",
-        origin=ORIGIN,
-        detail=f"row {row.id}, personal data masked",
-    )
+    detail = f"row {row.id}, personal data masked"
+    audit_act(connection, "event.payload_shown", row.event_id, now_ms=now_ms, detail=detail)
 
 
 def _print_story(row: AnyRow, story: Mapping[str, Any], now_ms: int) -> None:

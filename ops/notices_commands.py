@@ -7,7 +7,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from ledger.audit_log import entries_about, record
+from ledger.audit_log import entries_about
 from ledger.notice_queries import (
     NoticeFilter,
     RetryRefused,
@@ -22,6 +22,7 @@ from ledger.states import NoticeState
 from ops.audit_lines import audit_document, print_audit
 from ops.event_filters import ROW_MAX
 from ops.moments import Moment, moment_text, short_moment
+from ops.operator_audit import audit_act
 from ops.operator_context import ORIGIN, OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import json_option, print_facts, print_json, print_table, say
@@ -224,12 +225,5 @@ def _no_such(notice_row: int) -> str:
 
 
 def _record_shown(connection: Connection, notice: Notice, now_ms: int) -> None:
-    record(
-        connection,
-        at_ms=now_ms,
-        actor=current_actor(),
-        action="notice.address_shown",
-        object_id=notice_reference(notice.row_id),
-        result="done",
-        origin=ORIGIN,
-    )
+    object_id = notice_reference(notice.row_id)
+    audit_act(connection, "notice.address_shown", object_id, now_ms=now_ms)

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from ledger import audit_log
 from ledger.outages import Outage, add_outage, every_outage
 from ops.moments import Moment, duration_text, moment_text
-from ops.operator_context import ORIGIN, OperatorContext, current_actor
+from ops.operator_audit import audit_act
+from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import (
     counted,
@@ -22,10 +22,10 @@ from ops.terminal import (
 )
 from policy.decision import Verdict
 from policy.money import Money
-from runtime.queues import SEND_NOTICE_JOB, SEND_REFUND_JOB
 from runtime.wiring import Wiring
 from workers.case_following import Desk
 from workers.catalogue_book import CatalogueBook
+from workers.context import ring_for
 from workers.outage_refunds import OutageDesk, Owed
 from workers.terms_book import TermsBook
 
@@ -150,16 +150,8 @@ def _carry_out(
             evidence=down.evidence,
             now_ms=now_ms,
         )
-        audit_log.record(
-            connection,
-            at_ms=now_ms,
-            actor=current_actor(),
-            action="outage.add",
-            object_id=f"outage:{recorded.outage_id}",
-            result="done",
-            origin=ORIGIN,
-            detail=reason,
-        )
+        object_id = f"outage:{recorded.outage_id}"
+        audit_act(connection, "outage.add", object_id, now_ms=now_ms, detail=reason)
     refunds = 0
     for place, one in enumerate(owed, start=1):
         with wiring.store.write() as connection:
@@ -169,10 +161,7 @@ def _carry_out(
                 now_ms=operator.clock.now_ms(),
             )
             followed = desk.pay(case_desk, recorded, one.payment.charge_id)
-        for intent_id in sorted(followed.intents):
-            wiring.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
-        for row_id in sorted(followed.notices):
-            wiring.wakeups.wake_effect(SEND_NOTICE_JOB, row_id)
+        ring_for(wiring.wakeups, followed.intents, (), notices=followed.notices)
         refunds += len(followed.intents)
         if place % _TOLD_EVERY == 0:
             progress_line(f"{place} of {len(owed)} payments")

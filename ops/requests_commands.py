@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from ledger import audit_log
 from ledger.refund_requests import (
     NewRequest,
     Request,
@@ -19,7 +18,8 @@ from ledger.refund_requests import (
 )
 from ledger.states import RequestState
 from ops.moments import Moment, moment_text, short_moment
-from ops.operator_context import ORIGIN, OperatorContext, current_actor
+from ops.operator_audit import audit_act
+from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.stated_facts import STATED_OPTION, read_stated
 from ops.terminal import json_option, print_facts, print_json, print_table, say
@@ -67,7 +67,7 @@ def add_command(operator: OperatorContext, /, *, as_json: bool, **given: Any) ->
             except RequestConflict as conflict:
                 raise click.ClickException(f"{conflict}; give this one a key of its own.") from None
             if fresh:
-                _audit(connection, now_ms, "requests.add", request_id, None)
+                audit_act(connection, "requests.add", _named(request_id), now_ms=now_ms)
         wiring.wakeups.wake_effect(JUDGE_REQUEST_JOB, request_id)
     if as_json:
         print_json({"request_id": request_id, "new": fresh})
@@ -163,7 +163,13 @@ def match_command(
                     f" is `redress cases appeal {request.case_id}`."
                 )
             judge_anew(connection, request, now_ms, charge_id=charge_id, stated=stated)
-            _audit(connection, now_ms, "requests.match", request_id, f"{charge_id}: {given}")
+            audit_act(
+                connection,
+                "requests.match",
+                _named(request_id),
+                now_ms=now_ms,
+                detail=f"{charge_id}: {given}",
+            )
         wiring.wakeups.wake_effect(JUDGE_REQUEST_JOB, request_id)
     say(f"Request {request_id} is about {charge_id}, and is judged now.")
 
@@ -191,7 +197,13 @@ def judge_command(
                 judge_anew(
                     connection, _existing(connection, request_id, lock=True), now_ms, stated=stated
                 )
-                _audit(connection, now_ms, "requests.judge", request_id, given)
+                audit_act(
+                    connection,
+                    "requests.judge",
+                    _named(request_id),
+                    now_ms=now_ms,
+                    detail=given,
+                )
         for request_id in request_ids:
             wiring.wakeups.wake_effect(JUDGE_REQUEST_JOB, request_id)
     say("Judged again now; `redress requests list` tells how it ends.")
@@ -286,14 +298,6 @@ def _print_list(found: Sequence[Request], now_ms: int) -> None:
     )
 
 
-def _audit(connection: Any, now_ms: int, action: str, request_id: int, detail: str | None) -> None:
-    audit_log.record(
-        connection,
-        at_ms=now_ms,
-        actor=current_actor(),
-        action=action,
-        object_id=f"request:{request_id}",
-        result="done",
-        origin=ORIGIN,
-        detail=detail,
-    )
+def _named(request_id: int) -> str:
+    """How the audit log names a request."""
+    return f"request:{request_id}"

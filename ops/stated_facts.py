@@ -5,30 +5,9 @@ from typing import Any, Final
 
 import click
 
-from policy.request_facts import Plan
+from policy.request_facts import COUNTS, FLAGS, Plan
 from runtime.limits import FACT_NUMBER_MAX
 
-#: What may be stated: everything that can be unknown; payment, times and reasons never are.
-FLAGS: Final = (
-    "initial",
-    "expired",
-    "breach",
-    "wrongly_flagged",
-    "abuse",
-    "ruled_little",
-    "ruled_renewal",
-)
-NUMBERS: Final = (
-    "issued",
-    "used",
-    "successful",
-    "wrong_minor",
-    "period_seconds",
-    "lost_seconds",
-    "longest_outage_seconds",
-    "longest_failure_seconds",
-    "fee_minor",
-)
 _PLAN: Final = "plan"
 _PLANS: Final = tuple(plan.value for plan in Plan)
 _YES: Final = {"yes": True, "true": True, "no": False, "false": False}
@@ -49,12 +28,12 @@ def read_stated(facts: Sequence[str]) -> Mapping[str, Any]:
 
 def _read(fact: str) -> tuple[str, Any]:
     name, _, value = (part.strip() for part in fact.partition("="))
-    if name not in (*FLAGS, *NUMBERS, _PLAN):
-        known = ", ".join(sorted((*FLAGS, *NUMBERS, _PLAN)))
+    if name not in (*FLAGS, *COUNTS, _PLAN):
+        known = ", ".join(sorted((*FLAGS, *COUNTS, _PLAN)))
         raise click.UsageError(f"--fact is NAME=VALUE; {name or 'nothing'} is none of: {known}.")
     if name in FLAGS and value.lower() in _YES:
         return name, _YES[value.lower()]
-    if name in NUMBERS and value.isascii() and value.isdigit() and int(value) <= FACT_NUMBER_MAX:
+    if name in COUNTS and value.isascii() and value.isdigit() and int(value) <= FACT_NUMBER_MAX:
         return name, int(value)
     if name == _PLAN and value in _PLANS:
         return name, value

@@ -1,12 +1,11 @@
 """`redress tokens`: who may call the product API."""
 
 import click
-from sqlalchemy import Connection
 
-from ledger import audit_log
 from ledger.api_tokens import TokenNameTaken, create_token, list_tokens, revoke_token
 from ops.moments import moment_text
-from ops.operator_context import ORIGIN, OperatorContext, current_actor
+from ops.operator_audit import audit_act
+from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import json_option, print_json, print_table, say, show_secret
 
@@ -34,7 +33,7 @@ def create_command(
             token = create_token(connection, named, now_ms)
         except TokenNameTaken as taken:
             raise click.ClickException(f"{taken}.") from None
-        _audit(connection, now_ms, "tokens.create", named, given)
+        audit_act(connection, "tokens.create", f"token:{named}", now_ms=now_ms, detail=given)
     if as_json:
         print_json({"name": named, "token": token})
     else:
@@ -71,7 +70,7 @@ def revoke_command(operator: OperatorContext, name: str, *, reason: str | None) 
     with operator.wiring() as wiring, wiring.store.write() as connection:
         if not revoke_token(connection, named, now_ms):
             raise click.ClickException(f"No token {named} is in use; see `redress tokens list`.")
-        _audit(connection, now_ms, "tokens.revoke", named, given)
+        audit_act(connection, "tokens.revoke", f"token:{named}", now_ms=now_ms, detail=given)
     say(f"The token {named} opens nothing any more.")
 
 
@@ -80,16 +79,3 @@ def _name(name: str) -> str:
     if not named or len(named) > _NAME_CHARS_MAX or not named.isprintable():
         raise click.UsageError(f"NAME must be 1 to {_NAME_CHARS_MAX} printable characters.")
     return named
-
-
-def _audit(connection: Connection, now_ms: int, action: str, name: str, reason: str) -> None:
-    audit_log.record(
-        connection,
-        at_ms=now_ms,
-        actor=current_actor(),
-        action=action,
-        object_id=f"token:{name}",
-        result="done",
-        origin=ORIGIN,
-        detail=reason,
-    )

@@ -89,10 +89,10 @@ class RequestFacts:
         require_member("payment", self.payment, Payment)
         if self.plan is not None:
             require_member("plan", self.plan, Plan)
-        for name in _FLAGS:
+        for name in FLAGS:
             if getattr(self, name) is not None:
                 require_flag(name, getattr(self, name))
-        for name in _COUNTS:
+        for name in COUNTS:
             require_count(name, getattr(self, name), optional=True)
         self._require_order()
 
@@ -114,7 +114,8 @@ class RequestFacts:
                 raise MalformedFactError(f"{lesser} is {value}, but can be {greater} at most")
 
 
-_FLAGS = (
+#: The fields that are true or false, and those that are whole numbers; any of them may be unknown.
+FLAGS = (
     "initial",
     "expired",
     "breach",
@@ -123,7 +124,7 @@ _FLAGS = (
     "ruled_little",
     "ruled_renewal",
 )
-_COUNTS = (
+COUNTS = (
     "issued",
     "used",
     "successful",
@@ -138,7 +139,7 @@ _COUNTS = (
 
 def request_to_json(facts: RequestFacts) -> dict[str, Json]:
     """The facts as a JSON object with a key for each field."""
-    plain = {name: getattr(facts, name) for name in ("asked_at", *_COUNTS, *_FLAGS)}
+    plain = {name: getattr(facts, name) for name in ("asked_at", *COUNTS, *FLAGS)}
     return {
         **plain,
         "named": [name.value for name in facts.named],

@@ -1,7 +1,7 @@
 """What the product API takes and answers: the models that validate are the models that document."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -174,9 +174,3 @@ class Problem(_Model):
     """Every answer that is no success."""
 
     error: ProblemDetail
-
-
-class Document(BaseModel):
-    """The OpenAPI document."""
-
-    openapi: Literal["3.1.0"]

@@ -37,7 +37,7 @@ class WorkerContext:
 
 
 def ring_for(
-    context: WorkerContext,
+    wakeups: Wakeups,
     intents: Iterable[str],
     look_ups: Iterable[int],
     *,
@@ -47,12 +47,12 @@ def ring_for(
 ) -> None:
     """Wake the effects workers for these rows, after the commit that made them due."""
     for intent_id in sorted(intents):
-        context.wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
+        wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
     for row_id in sorted(look_ups):
-        context.wakeups.wake_effect(LOOK_UP_JOB, row_id)
+        wakeups.wake_effect(LOOK_UP_JOB, row_id)
     for row_id in sorted(notices):
-        context.wakeups.wake_effect(SEND_NOTICE_JOB, row_id)
+        wakeups.wake_effect(SEND_NOTICE_JOB, row_id)
     for row_id in sorted(requests):
-        context.wakeups.wake_effect(JUDGE_REQUEST_JOB, row_id)
+        wakeups.wake_effect(JUDGE_REQUEST_JOB, row_id)
     for row_id in sorted(ends):
-        context.wakeups.wake_effect(END_SUBSCRIPTION_JOB, row_id)
+        wakeups.wake_effect(END_SUBSCRIPTION_JOB, row_id)

@@ -104,7 +104,7 @@ def _work_group(context: WorkerContext, claimed: Sequence[ClaimedEvent]) -> int:
         _release(context, claimed, f"database: {type(error).__name__}")
         return 0
     context.crash.reach(crash_points.DRAIN_COMMITTED)
-    ring_for(context, group.intents, group.look_ups)
+    ring_for(context.wakeups, group.intents, group.look_ups)
     context.crash.reach(crash_points.DRAIN_WOKEN)
     return len(group.settled)
 

@@ -60,7 +60,7 @@ def look_up(context: WorkerContext, row_id: int) -> None:
         _log.exception("a look-up failed", extra={"row_id": row_id})
         _ask_later(context, wanted)
     else:
-        ring_for(context, judged.intents, judged.look_ups)
+        ring_for(context.wakeups, judged.intents, judged.look_ups)
 
 
 #: An asked question is due again after the third delay (15 s) if its worker dies while asking.

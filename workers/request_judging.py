@@ -18,7 +18,6 @@ from ledger.refund_intents import intents_of_cases, refund_under_way
 from ledger.refund_requests import (
     GIVEN_UP,
     Request,
-    is_exhausted,
     lease_request,
     request_by_id,
     requests_of_case,
@@ -49,7 +48,7 @@ from workers.gateway_errors import GatewayError, Rejected
 from workers.purchase_finder import Found, find_purchase
 from workers.rendered_fields import UnreadableRendering
 from workers.request_gathering import gather_request
-from workers.retries import Trouble, next_try_ms
+from workers.retries import Trouble, exhausted, next_try_ms
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ def judge_request(context: WorkerContext, request_id: int) -> None:
         _try_later(context, request, f"failed on a defect: {type(error).__name__}")
     else:
         context.crash.reach(crash_points.REQUEST_JUDGED)
-        ring_for(context, followed.intents, (), notices=followed.notices)
+        ring_for(context.wakeups, followed.intents, (), notices=followed.notices)
 
 
 def _judge(context: WorkerContext, request: Request) -> Followed:
@@ -226,7 +225,7 @@ def _open(
 
 
 def _try_later(context: WorkerContext, request: Request, note: str) -> None:
-    if is_exhausted(request):
+    if exhausted(request.attempts):
         _leave_to_a_person(context, request, GIVEN_UP)
         return
     now_ms = context.clock.now_ms()

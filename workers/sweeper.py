@@ -61,7 +61,7 @@ def sweep(context: WorkerContext) -> Swept:
         probe("sweep.rang_again")
     if waiting:
         context.wakeups.wake_events()
-    ring_for(context, intents, look_ups, notices=notices, requests=requests, ends=ends)
+    ring_for(context.wakeups, intents, look_ups, notices=notices, requests=requests, ends=ends)
     issues = issue_due(context)
     return Swept(
         released=released,

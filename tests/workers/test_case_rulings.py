@@ -26,7 +26,7 @@ def rule(shop, case_id, amount_minor, **keeps):
         ruled = rule_on_case(
             desk_of(shop, connection), TermsBook(), case_id, amount_minor=amount_minor, **keeps
         )
-    ring_for(shop.context, ruled.followed.intents, (), notices=ruled.followed.notices)
+    ring_for(shop.wakeups, ruled.followed.intents, (), notices=ruled.followed.notices)
     shop.settle(60)
     return ruled
 

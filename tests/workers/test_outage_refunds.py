@@ -65,7 +65,7 @@ def pay(world, outage):
                 connection=connection, settings=world.settings, now_ms=world.clock.now_ms()
             )
             followed = desk(world).pay(at_desk, outage, one.payment.charge_id)
-        ring_for(world.context, followed.intents, (), notices=followed.notices)
+        ring_for(world.wakeups, followed.intents, (), notices=followed.notices)
     world.settle(60)
 
 
