@@ -12,8 +12,8 @@ _EVENT_MOVES = {
     "parked": {"new"},
 }
 #: Longer than any lease by what a step may take.
-LEASE_MS_MAX = 15_500
-EFFECT_LEASE_MS_MAX = 20_500
+LEASE_MS_MAX = 12_500
+EFFECT_LEASE_MS_MAX = 15_500
 _SENT = {"submitted", "unknown", "pending", "succeeded", "failed", "rejected"}
 #: Moves of one commit: events of one group can take an intent through several states at once.
 _INTENT_MOVES = {
