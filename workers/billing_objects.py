@@ -96,25 +96,31 @@ def subscription_values(fields: RenderedFields, _terms: DuplicateTerms) -> Value
 
 
 def price_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
-    """The columns of `prices`. `interval` is "month", "3 month" for longer ones, None if paid once.
-
-    `offer` holds, of the metadata, only what describes the offer to us (policy/catalogue.py).
-    """
-    recurring = fields.part("recurring")
-    interval, count = recurring.text_or_none("interval"), recurring.whole_or_none("interval_count")
-    metadata = fields.raw("metadata")
-    ours = {
-        key: value
-        for key, value in (metadata.items() if isinstance(metadata, dict) else ())
-        if isinstance(value, str) and key.startswith(METADATA_PREFIX)
-    }
+    """The columns of `prices`."""
     return {
         "product_id": fields.reference("product"),
         "currency": fields.currency("currency"),
         "unit_amount_minor": fields.whole_or_none("unit_amount"),
-        "interval": f"{count} {interval}" if interval and count not in (None, 1) else interval,
+        "interval": interval_of(fields),
         "active": fields.flag("active"),
-        "offer": json.dumps(ours, sort_keys=True),
+        "offer": json.dumps(offer_metadata(fields), sort_keys=True),
+    }
+
+
+def interval_of(price: RenderedFields) -> str | None:
+    """The words "month", or "3 month" for longer ones, None for a price that is paid once."""
+    recurring = price.part("recurring")
+    interval, count = recurring.text_or_none("interval"), recurring.whole_or_none("interval_count")
+    return f"{count} {interval}" if interval and count not in (None, 1) else interval
+
+
+def offer_metadata(price: RenderedFields) -> dict[str, str]:
+    """Of a price's metadata, only what describes the offer to us (policy/catalogue.py)."""
+    metadata = price.raw("metadata")
+    return {
+        key: value
+        for key, value in (metadata.items() if isinstance(metadata, dict) else ())
+        if isinstance(value, str) and key.startswith(METADATA_PREFIX)
     }
 
 

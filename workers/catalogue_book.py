@@ -7,7 +7,6 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ledger.credit_issues import known_prices
-from ledger.rows import AnyRow
 from policy.catalogue import CatalogueError, Offer, offer_of_price, read_catalogue
 from runtime.limits import CATALOGUE_BYTES_MAX
 
@@ -22,6 +21,17 @@ class CatalogueBook:
         """The offer that the file has for a product of the merchant's own naming."""
         return None if ref is None else self._offers.get(ref)
 
+    def of_price(
+        self, price_id: str, interval: str | None, metadata: Mapping[str, str]
+    ) -> Offer | None:
+        """The offer of a price that Stripe has just shown; None for one that nobody describes, or none can follow."""
+        if price_id in self._offers:
+            return self._offers[price_id]
+        try:
+            return offer_of_price(price_id, interval, metadata)
+        except CatalogueError:
+            return None
+
     def look(self, connection: Connection, price_ids: Iterable[str]) -> Mapping[str, Offer | None]:
         """The offer of each price: None for one that is none, and no entry while Stripe has not told.
 
@@ -31,14 +41,10 @@ class CatalogueBook:
         listed = {ref: self._offers[ref] for ref in wanted & self._offers.keys()}
         rest = wanted - listed.keys()
         told = known_prices(connection, rest) if rest else {}
-        return listed | {ref: _offer(row) for ref, row in told.items()}
-
-
-def _offer(row: AnyRow) -> Offer | None:
-    try:
-        return offer_of_price(row.price_id, row.interval, json.loads(row.offer))
-    except CatalogueError:
-        return None
+        return listed | {
+            ref: self.of_price(row.price_id, row.interval, json.loads(row.offer))
+            for ref, row in told.items()
+        }
 
 
 def _read(path: Path) -> Mapping[str, Offer]:
