@@ -4,7 +4,18 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, select
 
-from ledger.states import CaseState, EventState, IntentState, LookUpState
+from ledger.ending_tables import subscription_ends
+from ledger.notice_tables import NoticeChannel, notices
+from ledger.request_tables import refund_requests
+from ledger.states import (
+    CaseState,
+    EndState,
+    EventState,
+    IntentState,
+    LookUpState,
+    NoticeState,
+    RequestState,
+)
 from ledger.tables import cases, events, look_ups, refund_intents
 
 #: States in which a refund still has a step ahead of it that nobody needs to decide.
@@ -31,7 +42,7 @@ class Progressed:
 
 
 def day_progress(connection: Connection) -> Progressed:
-    """Count events, cases and refunds, in one read."""
+    """Count events, cases, refunds and all that is on its way, in one read."""
     unsettled = events.c.state.in_([EventState.NEW.value, EventState.CLAIMED.value])
     counts = connection.execute(
         select(
@@ -42,6 +53,9 @@ def day_progress(connection: Connection) -> Progressed:
             _count(unsettled),
             _count(refund_intents.c.state.in_(_UNDER_WAY)),
             _count(look_ups.c.state == LookUpState.WANTED.value),
+            _count(refund_requests.c.state == RequestState.WAITING.value),
+            _count(subscription_ends.c.state == EndState.WANTED.value),
+            _count(notices.c.state.in_([NoticeState.WAITING.value, NoticeState.SENDING.value])),
         )
     ).one()
     return Progressed(
@@ -49,7 +63,7 @@ def day_progress(connection: Connection) -> Progressed:
         parked=counts[1],
         findings=counts[2],
         refunded=counts[3],
-        open_rows=counts[4] + counts[5] + counts[6],
+        open_rows=sum(counts[4:]),
     )
 
 
@@ -71,6 +85,19 @@ def reviews_by_charge(connection: Connection) -> list[str]:
     """The charges whose cases wait for a person."""
     query = select(cases.c.charge_id).where(cases.c.state == CaseState.REVIEW.value)
     return list(connection.execute(query).scalars())
+
+
+def emails_sent(connection: Connection, since_ms: int) -> int:
+    """How many e-mails to customers were sent since then."""
+    sent = notices.c.state == NoticeState.SENT.value
+    query = select(
+        _count(
+            (notices.c.channel == NoticeChannel.EMAIL.value)
+            & sent
+            & (notices.c.sent_ms >= since_ms)
+        )
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def _count(condition: ColumnElement[bool]) -> ScalarSelect[int]:

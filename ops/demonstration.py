@@ -1,28 +1,22 @@
-"""Plays a shop's day against the running processes and holds the outcome against the known answers."""
+"""Plays a shop's day and its month against the running processes, and holds what comes of them against what is known."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import orjson
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ledger.event_types import HANDLED
 from ledger.summaries import Progressed, day_progress, refunds_by_charge, reviews_by_charge
-from ops.demonstration_table import show_outcome
-from ops.sandbox.delivery_endpoints import register_endpoint, rotate_secret
-from ops.sandbox.keep_alive import HttpUnanswered, KeepAliveClient
+from ops.demonstration_stage import Stage, wait_until_quiet
+from ops.demonstration_table import show_day, show_month
+from ops.month_demonstration import play_month
+from ops.sandbox.delivery_endpoints import rotate_secret
 from ops.sandbox.shop_answers import DayAnswers
 from ops.sandbox.shop_day import ShopDay
-from runtime.clock import Clock
-from runtime.limits import DEMONSTRATION_SETTLE_SECONDS_MAX
-from runtime.settings import Settings
 from runtime.wiring import Wiring, open_wiring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demonstration:
+class DayOutcome:
     """A played day: what should have come of it and what did."""
 
     expected: DayAnswers
@@ -57,71 +51,41 @@ class Demonstration:
         return not (self.missing or self.unreviewed or self.wrong)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Where a day is played: the settings with the sandbox in Stripe's place, and who watches.
+def play_demonstration(stage: Stage, seconds: float) -> bool | None:
+    """Play the day, then the month, and print a table of each.
 
-    `watch` is called a few times a second and keeps the processes running; `stop` ends the day.
+    Returns whether all came as it was known to; None when it was stopped half-way.
     """
-
-    settings: Settings
-    console: Console
-    watch: Callable[[], None]
-    stop: threading.Event
-
-    @property
-    def sandbox(self) -> str:
-        """The sandbox's address."""
-        return str(self.settings.stripe_api_base)
-
-    @property
-    def address(self) -> str:
-        """Where the sandbox delivers its webhooks."""
-        host, port = self.settings.redress_host, self.settings.redress_web_port
-        return f"http://{host}:{port}/webhooks/stripe"
-
-    def secrets(self) -> list[str]:
-        """The signing secrets that the receiver accepts, newest first."""
-        return [key.get_secret_value() for key in self.settings.stripe_webhook_secrets]
-
-
-def play_demonstration(stage: Stage, seconds: float) -> Demonstration | None:
-    """Play the day, wait until all is quiet, print the table; None when it was stopped half-way."""
     with open_wiring(stage.settings) as wiring:
-        clock = wiring.clock
-        begun = clock.monotonic()
-        answers = _play(stage, wiring, seconds)
-        if answers is None or not _wait_until_quiet(stage, wiring):
+        number = _day_number(wiring)
+        day = _play_day(stage, wiring, number, seconds)
+        if day is None:
             return None
-        with wiring.store.read() as connection:
-            outcome = Demonstration(
-                expected=answers,
-                refunded=refunds_by_charge(connection),
-                reviews=frozenset(reviews_by_charge(connection)),
-                progress=day_progress(connection),
-                seconds=clock.monotonic() - begun,
-            )
-    show_outcome(stage.console, outcome)
-    return outcome
+        show_day(stage.console, day)
+        month = play_month(stage, wiring, number)
+        if month is None:
+            return None
+        show_month(stage.console, month)
+    return day.as_expected and month.as_expected
 
 
-def meet_the_sandbox(stage: Stage, clock: Clock) -> None:
-    """Register the receiver at the sandbox, as soon as that answers; raises HttpUnanswered if never."""
-    keys = stage.secrets()
-    ends = clock.monotonic() + DEMONSTRATION_SETTLE_SECONDS_MAX
-    while not stage.stop.is_set():
-        try:
-            register_endpoint(stage.sandbox, stage.address, keys[-1:], sorted(HANDLED))
-        except HttpUnanswered:
-            if clock.monotonic() > ends:
-                raise
-            stage.watch()
-            stage.stop.wait(0.1)
-        else:
-            return
+def _play_day(stage: Stage, wiring: Wiring, number: int, seconds: float) -> DayOutcome | None:
+    clock = wiring.clock
+    begun = clock.monotonic()
+    answers = _play(stage, wiring, number, seconds)
+    if answers is None or not wait_until_quiet(stage, wiring):
+        return None
+    with wiring.store.read() as connection:
+        return DayOutcome(
+            expected=answers,
+            refunded=refunds_by_charge(connection),
+            reviews=frozenset(reviews_by_charge(connection)),
+            progress=day_progress(connection),
+            seconds=clock.monotonic() - begun,
+        )
 
 
-def _play(stage: Stage, wiring: Wiring, seconds: float) -> DayAnswers | None:
+def _play(stage: Stage, wiring: Wiring, number: int, seconds: float) -> DayAnswers | None:
     """Play the day in a thread of its own and show how it goes; None when it was stopped."""
     with Progress(
         TextColumn("{task.description}"),
@@ -135,7 +99,7 @@ def _play(stage: Stage, wiring: Wiring, seconds: float) -> DayAnswers | None:
         day = ShopDay(
             stage.sandbox,
             wiring.clock,
-            seed=_day_number(wiring),
+            seed=number,
             duration_seconds=seconds,
             progress=lambda done, total, _label: bars.update(task, completed=done, total=total),
             at_noon=lambda: rotate_secret(stage.sandbox, stage.address, stage.secrets()[0]),
@@ -179,26 +143,3 @@ def _found(wiring: Wiring) -> str:
     with wiring.store.read() as connection:
         now = day_progress(connection)
     return f"{now.events} events · {now.findings} duplicates found · {now.refunded} refunded"
-
-
-def _wait_until_quiet(stage: Stage, wiring: Wiring) -> bool:
-    """Wait until every delivery was made, every event decided and every refund settled."""
-    client = KeepAliveClient(5.0)
-    ends = wiring.clock.monotonic() + DEMONSTRATION_SETTLE_SECONDS_MAX
-    quiet = 0
-    while not stage.stop.is_set() and wiring.clock.monotonic() < ends:
-        with wiring.store.read() as connection:
-            busy = day_progress(connection).open_rows
-        answer = client.send("GET", f"{stage.sandbox}/sandbox/deliveries", b"", {})
-        waiting = orjson.loads(answer.body)["waiting"]
-        quiet = quiet + 1 if busy == 0 and waiting == 0 else 0
-        if quiet > _QUIET_LOOKS:
-            break
-        stage.watch()
-        stage.stop.wait(0.25)
-    client.close()
-    return not stage.stop.is_set()
-
-
-#: Looks in a row, a quarter of a second apart, that must find nothing under way.
-_QUIET_LOOKS = 4

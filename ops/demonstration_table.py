@@ -1,4 +1,4 @@
-"""The closing table of a played day: found, refunded, money, expected."""
+"""The closing tables of a demonstration: what the day and the month came to, beside what was known."""
 
 import shutil
 import sys
@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from ops.month_demonstration import MonthOutcome
+from ops.sandbox.shop_month import MonthRow
 from policy.money import Money
 
 if TYPE_CHECKING:
-    from ops.demonstration import Demonstration
+    from ops.demonstration import DayOutcome
 
 
-def show_outcome(console: Console, outcome: "Demonstration") -> None:
+def show_day(console: Console, outcome: "DayOutcome") -> None:
     """Print what the day came to, kind by kind, and each charge that differs from what was known."""
     expected = outcome.expected
     console.print(
@@ -34,7 +36,54 @@ def show_outcome(console: Console, outcome: "Demonstration") -> None:
         console.print(
             "[green]as expected: each duplicate once, to the cent, and nothing else[/green]"
         )
-        console.print(f"why each was refunded: [bold]{_own_command()} refunds list[/bold]")
+        console.print(f"why each was refunded: [bold]{_own_command()} refunds list[/bold]\n")
+
+
+def show_month(console: Console, outcome: MonthOutcome) -> None:
+    """Print what each story of the month came to, and those that differ from what was known."""
+    table = Table(
+        title="a month of refund requests, and an outage of 30 hours", title_justify="left"
+    )
+    for heading in ("what happened", "verdict", "because of"):
+        table.add_column(heading)
+    for heading in ("money back", "expected"):
+        table.add_column(heading, justify="right")
+    for row in outcome.rows:
+        table.add_row(
+            row.story.title,
+            row.verdict or "unasked",
+            row.story.clause or "-",
+            _back(row.back_minor, row.currency),
+            _back(row.expected_minor, row.currency),
+            style=None if row.as_expected else "red",
+        )
+    console.print(table)
+    for row in outcome.rows:
+        if not row.as_expected:
+            console.print(f"[red]{_difference(row)}[/red]")
+    ended = sum(row.ended for row in outcome.rows)
+    console.print(
+        f"{ended} refunded plans ended, {outcome.emails} e-mails sent to customers, in"
+        f" {outcome.seconds:.0f} s"
+    )
+    if outcome.as_expected:
+        console.print("[green]as expected: every verdict, and the money to the cent[/green]")
+        console.print(f"what was asked for: [bold]{_own_command()} requests list[/bold]")
+        console.print(f"what waits for a person: [bold]{_own_command()} cases list[/bold]")
+
+
+def _back(minor: int, currency: str) -> str:
+    return str(Money(amount_minor=minor, currency=currency)) if minor else "-"
+
+
+def _difference(row: MonthRow) -> str:
+    cited = f"citing {row.story.clause}" if row.story.clause in ("", *row.clauses) else "otherwise"
+    return (
+        f"{row.story.title}: {row.verdict} ({cited}), expected {row.story.verdict};"
+        f" {row.credits_left} credits left, expected {row.expected_credits_left};"
+        f" the plan {'ended' if row.ended else 'runs'},"
+        f" expected to have {'ended' if row.expected_ended else 'run on'}"
+    )
 
 
 def _own_command() -> str:
@@ -45,7 +94,7 @@ def _own_command() -> str:
     return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
 
 
-def _kinds(outcome: "Demonstration") -> Table:
+def _kinds(outcome: "DayOutcome") -> Table:
     table = Table(title="duplicate charges of the day", title_justify="left")
     table.add_column("kind")
     for heading in ("true", "refunded", "review", "money back", "expected"):

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from ledger.outages import Outage, add_outage, every_outage
+from ledger.outages import Outage, every_outage
 from ops.moments import Moment, duration_text, moment_text
-from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
+from ops.outage_run import OutageRun
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import (
     counted,
@@ -22,12 +22,7 @@ from ops.terminal import (
 )
 from policy.decision import Verdict
 from policy.money import Money
-from runtime.wiring import Wiring
-from workers.case_following import Desk
-from workers.catalogue_book import CatalogueBook
-from workers.context import ring_for
-from workers.outage_refunds import OutageDesk, Owed
-from workers.terms_book import TermsBook
+from workers.outage_refunds import Owed
 
 _EXAMPLE = (
     "Example: redress outage add --from 2026-11-20T08:00Z --to 2026-11-21T14:00Z"
@@ -87,13 +82,10 @@ def add_command(
         evidence=evidence.strip(),
     )
     with operator.wiring() as wiring:
-        desk = OutageDesk(
-            store=wiring.store,
-            terms=TermsBook(),
-            catalogue=CatalogueBook(operator.settings().redress_catalogue),
-        )
-        owed = list(desk.touched(down))
-        refunds = _carry_out(operator, wiring, desk, owed, down, reason=given) if run else None
+        plan = OutageRun(wiring=wiring, settings=operator.settings(), down=down)
+        owed = plan.owed
+        refunds = plan.carry_out(given, told=_told) if run else None
+        end_progress()
     if as_json:
         print_json(_document(down, owed, refunds))
     else:
@@ -130,43 +122,9 @@ def list_command(operator: OperatorContext, *, as_json: bool) -> None:
         say("No outage is written down; `redress outage add` shows what one would cost.")
 
 
-def _carry_out(
-    operator: OperatorContext,
-    wiring: Wiring,
-    desk: OutageDesk,
-    owed: Sequence[Owed],
-    down: Outage,
-    *,
-    reason: str,
-) -> int:
-    """Write the outage down, then one case after the other; returns how many refunds were decided."""
-    with wiring.store.write() as connection:
-        now_ms = operator.clock.now_ms()
-        recorded, _ = add_outage(
-            connection,
-            began_at=down.began_at,
-            ended_at=down.ended_at,
-            affects=down.affects,
-            evidence=down.evidence,
-            now_ms=now_ms,
-        )
-        object_id = f"outage:{recorded.outage_id}"
-        audit_act(connection, "outage.add", object_id, now_ms=now_ms, detail=reason)
-    refunds = 0
-    for place, one in enumerate(owed, start=1):
-        with wiring.store.write() as connection:
-            case_desk = Desk(
-                connection=connection,
-                settings=operator.settings(),
-                now_ms=operator.clock.now_ms(),
-            )
-            followed = desk.pay(case_desk, recorded, one.payment.charge_id)
-        ring_for(wiring.wakeups, followed.intents, (), notices=followed.notices)
-        refunds += len(followed.intents)
-        if place % _TOLD_EVERY == 0:
-            progress_line(f"{place} of {len(owed)} payments")
-    end_progress()
-    return refunds
+def _told(place: int, number: int) -> None:
+    if place % _TOLD_EVERY == 0:
+        progress_line(f"{place} of {number} payments")
 
 
 def _print_plan(down: Outage, owed: Sequence[Owed]) -> None:

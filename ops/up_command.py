@@ -1,7 +1,7 @@
 """`redress up`: everything on one machine, with one command.
 
-Without a Stripe key it starts the sandbox too and plays a shop's day, so that a newcomer sees duplicate
-charges being found and refunded; with a key it serves that Stripe.
+Without a Stripe key it starts the sandbox too and plays a shop's day and month, so that a newcomer sees
+duplicate charges and refund requests being decided and paid; with a key it serves that Stripe.
 """
 
 import os
@@ -19,7 +19,8 @@ from rich.console import Console
 
 import ops
 from ledger.schema import migrate
-from ops.demonstration import Stage, meet_the_sandbox, play_demonstration
+from ops.demonstration import play_demonstration
+from ops.demonstration_stage import Stage, meet_the_sandbox
 from ops.supervisor import Supervisor, child_environ, procfile_commands
 from runtime.clock import Clock, SystemClock
 from runtime.data_lock import DataFolderInUse, DataFolderLock
@@ -39,8 +40,14 @@ _SANDBOX_COMMAND = "redress sandbox --repeats 0.08 --delays 0.15"
 
 @click.command(epilog="Example: redress up --seconds 30")
 @click.option("--seconds", default=60.0, show_default=True, help="How long the shop's day takes.")
-@click.option("--no-demo", is_flag=True, help="Serve the sandbox without playing a shop's day.")
-@click.option("--once", is_flag=True, help="End after the day; exit code 1 if it went wrong.")
+@click.option(
+    "--no-demo", is_flag=True, help="Serve the sandbox without playing a shop's day and month."
+)
+@click.option(
+    "--once",
+    is_flag=True,
+    help="End after the day and the month; exit code 1 if anything went wrong.",
+)
 def up(seconds: float, *, no_demo: bool, once: bool) -> None:
     """Run every process on this machine, with an embedded queue server and database."""
     console = Console()
@@ -48,7 +55,7 @@ def up(seconds: float, *, no_demo: bool, once: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    demonstration = None
+    as_expected: bool | None = None
     with ExitStack() as held:
         try:
             held.enter_context(DataFolderLock(settings.redress_data))
@@ -64,11 +71,11 @@ def up(seconds: float, *, no_demo: bool, once: bool) -> None:
                 stop=stop,
             )
             meet_the_sandbox(stage, machine.clock)
-            demonstration = None if no_demo else play_demonstration(stage, seconds)
+            as_expected = None if no_demo else play_demonstration(stage, seconds)
         if not once:
             _stay(machine, console, stop)
         console.print("stopping: every process finishes what it is at")
-    if demonstration is not None and not demonstration.as_expected:
+    if as_expected is False:
         raise SystemExit(1)
 
 

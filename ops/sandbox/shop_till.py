@@ -15,7 +15,7 @@ from ops.sandbox.keep_alive import HttpAnswer, KeepAliveClient
 
 # One call of the sandbox takes milliseconds; half a minute means that it hangs.
 ANSWER_SECONDS_MAX = 30.0
-_HTTP_OK = 200
+_CARRIED_OUT = frozenset({200, 202})
 _HTTP_PAYMENT_REQUIRED = 402
 
 
@@ -44,7 +44,7 @@ class ShopTill:
 
     def post(self, path: str, params: Mapping[str, Any] | None = None) -> Json:
         """POST to /v1; returns the object. Raises ShopRefused or HttpUnanswered."""
-        return _accepted(path, self._send("POST", path, params or {}))
+        return accepted(path, self._send("POST", path, params or {}))
 
     def pay(self, path: str, params: Mapping[str, Any]) -> Json:
         """POST a payment intent's creation or confirmation; a declined card returns it as well.
@@ -55,16 +55,16 @@ class ShopTill:
         if answer.status == _HTTP_PAYMENT_REQUIRED:
             intent: Json = orjson.loads(answer.body)["error"]["payment_intent"]
             return intent
-        return _accepted(path, answer)
+        return accepted(path, answer)
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Json:
         """GET from /v1; returns the object or list."""
         query = urlencode(list(form_pairs(params or {})))
-        return _accepted(path, self._send("GET", f"{path}?{query}" if query else path))
+        return accepted(path, self._send("GET", f"{path}?{query}" if query else path))
 
     def delete(self, path: str) -> Json:
         """DELETE under /v1 (a subscription: cancel it now)."""
-        return _accepted(path, self._send("DELETE", path))
+        return accepted(path, self._send("DELETE", path))
 
     def control(self, path: str, body: Json) -> Json:
         """POST JSON to a control endpoint under /sandbox."""
@@ -74,7 +74,7 @@ class ShopTill:
             orjson.dumps(body),
             {"Content-Type": "application/json", "Sandbox-Created": str(self.now)},
         )
-        return _accepted(path, answer)
+        return accepted(path, answer)
 
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None = None) -> HttpAnswer:
         headers = {
@@ -112,9 +112,10 @@ def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, str(value)
 
 
-def _accepted(path: str, answer: HttpAnswer) -> Json:
+def accepted(path: str, answer: HttpAnswer) -> Json:
+    """The JSON of an answer; raises ShopRefused unless its status says that the call was carried out."""
     shown: Json = orjson.loads(answer.body)
-    if answer.status != _HTTP_OK:
+    if answer.status not in _CARRIED_OUT:
         message = shown.get("error", {}).get("message", "no message")
         raise ShopRefused(f"{path} answered {answer.status}: {message}")
     return shown

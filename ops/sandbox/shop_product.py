@@ -1,0 +1,46 @@
+"""The played shop's own product: what it reports to `redress`, asks of it and is told (docs/api.md)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from ops.sandbox.book import Json
+from ops.sandbox.keep_alive import KeepAliveClient
+from ops.sandbox.shop_till import ANSWER_SECONDS_MAX, accepted
+
+
+class ShopProduct:
+    """Calls the product API at `base_url` with a token; raises ShopRefused or HttpUnanswered."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self._base_url = base_url
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._client = KeepAliveClient(ANSWER_SECONDS_MAX)
+
+    def close(self) -> None:
+        """Close the connection of the calling thread."""
+        self._client.close()
+
+    def report_usage(self, entries: Sequence[Mapping[str, Any]]) -> Json:
+        """Report credits that were used; returns how many were new, known and not covered."""
+        return self._post("/api/credits/usage", {"entries": entries})
+
+    def ask(self, request: Mapping[str, Any]) -> int:
+        """Hand a customer's refund request in; returns its id."""
+        return int(self._post("/api/refund-requests", request)["request_id"])
+
+    def request(self, request_id: int) -> Json:
+        """Return a request as it stands, with its decision."""
+        return self._get(f"/api/refund-requests/{request_id}")
+
+    def customer(self, customer_id: str) -> Json:
+        """Return a customer's standing and credits."""
+        return self._get(f"/api/customers/{customer_id}")
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Json:
+        sent = orjson.dumps(body)
+        return accepted(path, self._client.send("POST", self._base_url + path, sent, self._headers))
+
+    def _get(self, path: str) -> Json:
+        return accepted(path, self._client.send("GET", self._base_url + path, None, self._headers))
