@@ -1,10 +1,12 @@
 """Subscriptions that a refund ends. Ending one twice is the same as once, so a row needs no outcome to ask for.
 
 The row is committed with the refund that it follows; whoever carries it out reads the subscription
-first. While one tries, the row is due again only after a while, which is its lease.
+first. While one tries, the row is due again only after a while, which is its lease. The count of tries is
+its fence: whoever was overtaken by the next try can no longer write.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BigInteger, BindParameter, Connection, Integer, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,7 +17,7 @@ from ledger.states import EndState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionEnd:
-    """One subscription that is to end."""
+    """One subscription that is to end, taken for the try number `attempts`."""
 
     end_id: int
     subscription_id: str
@@ -69,17 +71,41 @@ def take_end(
     )
 
 
+def keep_end(connection: Connection, end: SubscriptionEnd, retry_ms: int) -> bool:
+    """Keep one that was taken until `retry_ms`; False when it was ended or taken over meanwhile."""
+    return connection.execute(_KEEP, {**_seen(end), "due": retry_ms}).rowcount == 1
+
+
 def put_off_end(connection: Connection, end: SubscriptionEnd, due_ms: int, note: str) -> None:
-    """Have it tried again at `due_ms`."""
-    connection.execute(_PUT_OFF, {"end": end.end_id, "due": due_ms, "why": note})
+    """Have it tried again at `due_ms`, unless it was taken over meanwhile."""
+    connection.execute(_PUT_OFF, {**_seen(end), "due": due_ms, "why": note})
+
+
+def give_back_end(connection: Connection, end: SubscriptionEnd, due_ms: int, note: str) -> None:
+    """Have it tried again at `due_ms`, as if this try had never been."""
+    connection.execute(_GIVE_BACK, {**_seen(end), "due": due_ms, "why": note})
 
 
 def settle_end(
-    connection: Connection, end_id: int, state: EndState, note: str | None, now_ms: int
-) -> None:
-    """Record that it ended, or that a person has to see to it."""
-    parameters = {"end": end_id, "after": state.value, "why": note, "at": now_ms}
-    connection.execute(_SETTLE, parameters)
+    connection: Connection, end: SubscriptionEnd, state: EndState, note: str | None, now_ms: int
+) -> bool:
+    """Record that it ended, or that a person has to see to it; False when others have settled that."""
+    parameters = {**_seen(end), "after": state.value, "why": note, "at": now_ms}
+    return connection.execute(_SETTLE, parameters).rowcount == 1
+
+
+def note_ended(connection: Connection, subscription_id: str, now_ms: int) -> int | None:
+    """Record that a subscription is over, whoever ended it, also after it was given up.
+
+    Returns the case that the end belongs to; None when there was nothing to record.
+    """
+    parameters = {"subscription": subscription_id, "at": now_ms}
+    case_id: int | None = connection.execute(_NOTE_ENDED, parameters).scalar()
+    return case_id
+
+
+def _seen(end: SubscriptionEnd) -> dict[str, object]:
+    return {"end": end.end_id, "seen_attempts": end.attempts}
 
 
 # Statements are built once: building one costs as much as running it.
@@ -108,14 +134,22 @@ _TAKE = (
     .values(attempts=subscription_ends.c.attempts + 1, next_attempt_ms=bindparam("due"))
     .returning(subscription_ends)
 )
-_OPEN = update(subscription_ends).where(
+_MINE = update(subscription_ends).where(
     subscription_ends.c.id == bindparam("end"),
     subscription_ends.c.state == EndState.WANTED.value,
+    subscription_ends.c.attempts == bindparam("seen_attempts"),
 )
-_PUT_OFF = _OPEN.values(next_attempt_ms=bindparam("due"), note=bindparam("why"))
-_SETTLE = _OPEN.values(
-    state=bindparam("after"),
-    note=bindparam("why"),
-    next_attempt_ms=None,
-    changed_ms=bindparam("at"),
+_KEEP = _MINE.values(next_attempt_ms=bindparam("due"))
+_PUT_OFF = _KEEP.values(note=bindparam("why"))
+_GIVE_BACK = _PUT_OFF.values(attempts=subscription_ends.c.attempts - 1)
+_OVER: dict[str, Any] = {"next_attempt_ms": None, "changed_ms": bindparam("at")}
+_SETTLE = _MINE.values(state=bindparam("after"), note=bindparam("why"), **_OVER)
+_NOTE_ENDED = (
+    update(subscription_ends)
+    .where(
+        subscription_ends.c.subscription_id == bindparam("subscription"),
+        subscription_ends.c.state.in_([EndState.WANTED.value, EndState.FAILED.value]),
+    )
+    .values(state=EndState.ENDED.value, note=None, **_OVER)
+    .returning(subscription_ends.c.case_id)
 )

@@ -35,6 +35,7 @@ NOTICE_CARRIED = "notice.carried"
 NOTICE_RECORDED = "notice.recorded"
 END_TAKEN = "end.taken"
 END_LOOKED = "end.looked"
+END_LEAVING = "end.leaving"
 END_CALLED = "end.called"
 REQUEST_LEASED = "request.leased"
 REQUEST_GATHERED = "request.gathered"
@@ -59,5 +60,5 @@ NOTICE_POINTS = (NOTICE_LEASED, NOTICE_LEAVING, NOTICE_CARRIED, NOTICE_RECORDED)
 REQUEST_POINTS = (REQUEST_LEASED, REQUEST_GATHERED, REQUEST_JUDGED)
 """The way of a refund request."""
 
-END_POINTS = (END_TAKEN, END_LOOKED, END_CALLED)
+END_POINTS = (END_TAKEN, END_LOOKED, END_LEAVING, END_CALLED)
 """The way of a subscription's end."""

@@ -21,6 +21,7 @@ from workers.item_changes import seen_change
 from workers.outcomes import record_refund, refund_seen
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.stripe_objects import Seen, read_object
+from workers.subscription_ending import close_end
 
 #: Releases whose renderings are read here; a later, unknown one may mean other things by old names.
 READABLE_RELEASES = frozenset({"acacia", "basil", "clover", "dahlia", "endive"})
@@ -52,6 +53,7 @@ def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) 
     sighting = read_object(rendered, seen, context.terms.newest.duplicates)
     projection = project(connection, sighting)
     asked = issue_for(context, connection, sighting, projection)
+    close_end(connection, sighting, context.clock.now_ms())
     if projection.placed is Placed.UNCLEAR:
         asked += _ask_stripe(context, connection, sighting, rendered)
     found = _note_of(event, data, rendered) or f"{projection.placed}"

@@ -33,6 +33,7 @@ from workers.outcomes import record_refund, refund_seen
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.retries import Trouble, exhausted, next_try_ms
 from workers.stripe_objects import OBJECT_TYPES, Seen, read_object
+from workers.subscription_ending import close_end
 
 _log = logging.getLogger(__name__)
 
@@ -125,6 +126,7 @@ def _write(
                 return Judged()  # an event came first; the question is still open and due again
             charge_ids |= set(touched_charges(connection, sighting, projection))
             asked |= set(issue_for(context, connection, sighting, projection))
+            close_end(connection, sighting, context.clock.now_ms())
             if rendered.get("object") == "refund":
                 record_refund(connection, refund_seen(rendered), context.clock.now_ms())
         probe("look_up.answered")

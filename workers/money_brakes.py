@@ -28,14 +28,9 @@ def held_back(
     Reads the switch and the day's spend under one lock, so that two workers cannot both take the
     last of a cap; the caller submits in the same transaction.
     """
-    lock_brakes(connection)
-    if settings.redress_mode is not Mode.ENFORCE:
-        return "REDRESS_MODE is observe: nothing is sent"
-    if intent.livemode != settings.livemode:
-        return "the payment and STRIPE_API_KEY are not both live or both test"
-    brake = read_brake(connection)
-    if brake.stopped:
-        return f"all money is stopped by {brake.actor}: {brake.reason}"
+    stopped = all_stopped(connection, settings, livemode=intent.livemode)
+    if stopped is not None:
+        return stopped
     spend = spend_since(
         connection,
         since_ms=now_ms - DAY_MS,
@@ -44,6 +39,22 @@ def held_back(
         except_intent=intent.intent_id,
     )
     return over_cap(settings, intent.amount, spend)
+
+
+def all_stopped(connection: Connection, settings: Settings, *, livemode: bool) -> str | None:
+    """Why nothing at all may be done at Stripe about a payment of this mode; None when it may.
+
+    Holds the switch until the transaction ends; the caller commits in it what is about to be done.
+    """
+    lock_brakes(connection)
+    if settings.redress_mode is not Mode.ENFORCE:
+        return "REDRESS_MODE is observe: nothing is sent"
+    if livemode != settings.livemode:
+        return "the payment and STRIPE_API_KEY are not both live or both test"
+    brake = read_brake(connection)
+    if brake.stopped:
+        return f"all money is stopped by {brake.actor}: {brake.reason}"
+    return None
 
 
 def over_cap(settings: Settings, amount: Money, spend: Spend) -> str | None:

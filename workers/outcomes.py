@@ -126,8 +126,15 @@ def settle_intent(connection: Connection, intent: Intent, seen: RefundSeen, now_
         now_ms,
     )
     if moved:
-        state, note = _CASE_STATES[seen.state]
-        move_case(connection, intent.case_id, state, note=note, now_ms=now_ms)
+        move_case_with_refund(connection, intent.case_id, seen.state, now_ms)
         if seen.state in ACCEPTED and intent.state is not IntentState.PENDING:
             carry_out(connection, intent, now_ms)
     return moved
+
+
+def move_case_with_refund(
+    connection: Connection, case_id: int, refund: IntentState, now_ms: int
+) -> None:
+    """Put a case where its refund stands, once Stripe has accepted that."""
+    state, note = _CASE_STATES[refund]
+    move_case(connection, case_id, state, note=note, now_ms=now_ms)
