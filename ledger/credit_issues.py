@@ -8,13 +8,25 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import BigInteger, Connection, Integer, bindparam, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    bindparam,
+    exists,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ledger.brake import SPENT
 from ledger.issue_tables import credit_issues
 from ledger.rows import AnyRow
 from ledger.states import IssueState
-from ledger.stripe_tables import invoices, prices, subscriptions
+from ledger.stripe_tables import charges, invoice_payments, invoices, prices, subscriptions
+from ledger.tables import refund_intents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +92,20 @@ def move_issue(
 def stop_issues(connection: Connection, sources: Iterable[str], now_ms: int) -> None:
     """Have these purchases, which were refunded, bring nothing more."""
     connection.execute(_STOP, {"stopped": list(sources), "changed_ms": now_ms})
+
+
+def reopen_issues(connection: Connection, source: str, now_ms: int) -> None:
+    """Have the purchases of an invoice wait again of which nothing was issued, for want of an offer."""
+    connection.execute(_REOPEN, {"reopened": source, "changed_ms": now_ms})
+
+
+def was_given_back(connection: Connection, source: str) -> bool:
+    """Whether any money of a charge, or of an invoice's payments, went back or is on its way.
+
+    What was bought with it is not to be issued belatedly: a person grants what is still owed.
+    """
+    paid_by = connection.execute(_PAID_BY, {"source": source}).scalars()
+    return connection.execute(_GIVEN_BACK, {"ids": list(paid_by)}).first() is not None
 
 
 def known_prices(connection: Connection, price_ids: Iterable[str]) -> dict[str, AnyRow]:
@@ -156,6 +182,31 @@ _STOP = (
         credit_issues.c.state.in_([IssueState.WAITING.value, IssueState.ISSUING.value]),
     )
     .values(state=IssueState.STOPPED.value, next_at=None)
+)
+_REOPEN = (
+    update(credit_issues)
+    .where(
+        credit_issues.c.source == bindparam("reopened"),
+        credit_issues.c.state == IssueState.STOPPED.value,
+        credit_issues.c.issued == 0,
+    )
+    .values(state=IssueState.WAITING.value)
+)
+_PAID_BY = union_all(
+    select(charges.c.charge_id).where(charges.c.charge_id == bindparam("source")),
+    select(charges.c.charge_id)
+    .join(invoice_payments, invoice_payments.c.payment_intent_id == charges.c.payment_intent_id)
+    .where(invoice_payments.c.invoice_id == bindparam("source")),
+)
+_GIVEN_BACK = select(charges.c.charge_id).where(
+    charges.c.charge_id.in_(bindparam("ids", expanding=True)),
+    or_(
+        charges.c.refunded_minor > 0,
+        exists().where(
+            refund_intents.c.charge_id == charges.c.charge_id,
+            refund_intents.c.state.in_([state.value for state in SPENT]),
+        ),
+    ),
 )
 _PRICES = select(prices.c.price_id, prices.c.interval, prices.c.offer).where(
     prices.c.price_id.in_(bindparam("refs", expanding=True))

@@ -6,7 +6,7 @@ the price. If Stripe has not told of the price yet, it is asked, and the purchas
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
@@ -17,8 +17,10 @@ from ledger.credit_issues import (
     ended_at,
     move_issue,
     note_purchase,
+    reopen_issues,
     take_issue,
     waiting_for,
+    was_given_back,
 )
 from ledger.credits import grant_credits
 from ledger.look_ups import want_look_up
@@ -34,18 +36,40 @@ from workers.context import WorkerContext
 
 _DAY_SECONDS = 86_400
 
+#: Which columns of which projections say what was paid for, or what that is.
+_TOLD_BY: Mapping[str, frozenset[str]] = {
+    "invoices": frozenset({"status", "customer_id", "lines"}),
+    "charges": frozenset({"status", "captured_minor", "customer_id"}),
+    "prices": frozenset({"offer", "interval"}),
+}
+
 
 def issue_for(
-    context: WorkerContext, connection: Connection, sighting: Sighting, projection: Projection
+    context: WorkerContext,
+    connection: Connection,
+    sighting: Sighting,
+    projection: Projection,
+    *,
+    anyway: bool = False,
 ) -> list[int]:
-    """What an object that reads differently now brings in credits; returns the questions to Stripe."""
-    changed = projection.changed
-    if sighting.table.name == "invoices" and {"status", "customer_id", "lines"} & changed:
-        return _issue_for_invoice(context, connection, sighting)
-    if sighting.table.name == "charges" and {"status", "captured_minor", "customer_id"} & changed:
-        _issue_for_charge(context, connection, sighting)
-    if sighting.table.name == "prices" and {"offer", "interval"} & changed:
-        _issue_waiting(context, connection, [sighting.key])
+    """What an object that reads differently now brings in credits; returns the questions to Stripe.
+
+    `anyway`: although nothing changed (a replay asks again: the catalogue may describe more than it did).
+    """
+    name = sighting.table.name
+    if name not in _TOLD_BY:
+        return []
+    news = bool(_TOLD_BY[name] & projection.changed)
+    if not (news or anyway):
+        return []
+    if name == "prices":
+        _issue_waiting(context, connection, context.catalogue.look(connection, [sighting.key]))
+        return []
+    if not news and was_given_back(connection, sighting.key):
+        return []
+    if name == "invoices":
+        return _issue_for_invoice(context, connection, sighting, anew=not news)
+    _issue_for_charge(context, connection, sighting)
     return []
 
 
@@ -63,12 +87,14 @@ def issue_due(context: WorkerContext) -> int:
 
 
 def _issue_for_invoice(
-    context: WorkerContext, connection: Connection, sighting: Sighting
+    context: WorkerContext, connection: Connection, sighting: Sighting, *, anew: bool
 ) -> list[int]:
     values = sighting.values
     customer_id = values["customer_id"]
     if values["status"] != "paid" or customer_id is None:
         return []
+    if anew:
+        reopen_issues(connection, sighting.key, context.clock.now_ms())
     quantities: Counter[str] = Counter()
     for line in json.loads(str(values["lines"])):
         quantities[line["price"]] += line["quantity"]
@@ -94,7 +120,7 @@ def _issue_for_invoice(
             reason = "an invoice is for a price that no event has shown"
             now_ms = context.clock.now_ms()
             asked.append(want_look_up(connection, "price", price_id, reason, now_ms))
-    _issue_waiting(context, connection, quantities)
+    _issue_waiting(context, connection, known)
     return [row_id for row_id in asked if row_id is not None]
 
 
@@ -120,16 +146,14 @@ def _issue_for_charge(context: WorkerContext, connection: Connection, sighting: 
 
 
 def _issue_waiting(
-    context: WorkerContext, connection: Connection, price_ids: Iterable[str]
+    context: WorkerContext, connection: Connection, known: Mapping[str, Offer | None]
 ) -> None:
-    """Issue what waits for these prices, now that they are known."""
-    waiting = waiting_for(connection, price_ids)
-    known = context.catalogue.look(connection, {issue.purchase.ref for issue in waiting})
-    for issue in waiting:
-        offer = known.get(issue.purchase.ref)
+    """Issue what waits for these prices, which are known now."""
+    for issue in waiting_for(connection, known):
+        offer = known[issue.purchase.ref]
         if offer is not None:
             _issue(context, connection, issue, offer)
-        elif issue.purchase.ref in known:
+        else:
             probe("issue.no_offer")
             _stop(context, connection, issue)
 

@@ -52,7 +52,7 @@ def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) 
     )
     sighting = read_object(rendered, seen, context.terms.newest.duplicates)
     projection = project(connection, sighting)
-    asked = issue_for(context, connection, sighting, projection)
+    asked = issue_for(context, connection, sighting, projection, anyway=event.replayed)
     close_end(connection, sighting, context.clock.now_ms())
     if projection.placed is Placed.UNCLEAR:
         asked += _ask_stripe(context, connection, sighting, rendered)

@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from ledger.credit_tables import credit_entries
+from ledger.event_queries import EventFilter
 from ledger.issue_tables import credit_issues
+from ledger.replaying import ReplayAuthor, ReplayOrder, plan_replay, replay_step
 from ledger.states import LookUpState
 from ledger.stripe_tables import invoices
 from ledger.tables import look_ups
@@ -235,3 +237,100 @@ def test_missing_file(tmp_path):
     """So is one that is not there any more."""
     with pytest.raises(CatalogueError, match="cannot be read: FileNotFoundError"):
         CatalogueBook(tmp_path / "catalogue.toml")
+
+
+def replay(world, event_type):
+    """Have an operator replay the events of one type."""
+    order = ReplayOrder(wanted=EventFilter(types=(event_type,)), livemode=False, account=None)
+    author = ReplayAuthor(actor="ada", reason="the catalogue was mended", origin="cli")
+    with world.store.write() as connection:
+        plan = plan_replay(connection, order)
+        replay_step(
+            connection,
+            order,
+            author,
+            last_row=plan.last_row,
+            count_max=100,
+            now_ms=world.clock.now_ms(),
+        )
+    assert plan.events
+    world.settle(30)
+
+
+def mend_catalogue(world, path, *names):
+    """Describe these prices or products in a catalogue's file, and start the processes again."""
+    offers = [CATALOGUE.replace("images-500", name) for name in names]
+    path.write_text("".join(offers), encoding="utf-8")
+    world.context = world.fresh_context(catalogue=CatalogueBook(path))
+
+
+@pytest.mark.parametrize("told_late", [False, True], ids=["price told first", "price told late"])
+def test_replay_after_the_catalogue_was_mended(world, tmp_path, told_late):
+    """What was paid before its price was described is issued by a replay of its event, once."""
+    price = price_of(world)
+    customer, _ = subscribe(world, price)
+    told = world.new_events()
+    late = [event for event in told if told_late and event["type"] == "price.created"]
+    world.receive(*[event for event in told if event not in late])
+    world.settle(30)
+    before = granted(world)
+    mend_catalogue(world, tmp_path / "mended.toml", price)
+    replay(world, "invoice.paid")
+    replay(world, "invoice.paid")
+
+    assert [] == before
+    assert [(customer, 500)] == granted(world)
+    assert [("done", 1)] == states(world)
+
+
+def test_replay_of_a_pack(world, tmp_path):
+    """So is a pack, by a replay of the charge that names it."""
+    customer = world.customer()
+    world.pay(customer, metadata={"order_id": "o-1", "product": "images-500"})
+    world.settle(30)
+    before = granted(world)
+    mend_catalogue(world, tmp_path / "mended.toml", "images-500")
+    replay(world, "charge.succeeded")
+    replay(world, "charge.succeeded")
+
+    assert [] == before
+    assert [(customer, 500)] == granted(world)
+
+
+def test_replay_of_what_was_paid_back(world, tmp_path):
+    """What was paid back since brings nothing by a replay."""
+    price = price_of(world)
+    subscribe(world, price)
+    world.settle(30)
+    charge = next(world.sandbox.book.newest_first("charges"))["id"]
+    world.v1.refunds.create({"charge": charge})
+    world.settle(30)
+    mend_catalogue(world, tmp_path / "mended.toml", price)
+    replay(world, "invoice.paid")
+
+    assert [] == granted(world)
+
+
+class CountedBook(CatalogueBook):
+    """A catalogue that counts how often it is asked."""
+
+    looks = 0
+
+    def look(self, connection, price_ids):
+        """Count, and look."""
+        self.looks += 1
+        return super().look(connection, price_ids)
+
+
+def test_catalogue_is_asked_once(world):
+    """A paid invoice asks the catalogue once."""
+    book = CountedBook()
+    world.context = world.fresh_context(catalogue=book)
+    price = price_of(world, redress_credits="100")
+    world.settle(30)
+    before = book.looks
+    customer, _ = subscribe(world, price)
+    world.settle(30)
+
+    assert [(customer, 100)] == granted(world)
+    assert 1 == book.looks - before
