@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from ledger.look_ups import due_look_ups
-from ledger.states import EventState, IntentState, LookUpState
+from ledger.notice_tables import notices
+from ledger.states import EventState, IntentState, LookUpState, NoticeState
 from ledger.tables import decisions, events, look_ups, refund_intents, seals
 
 #: Different sentences of brakes that are told apart; each names an amount, so they can be many.
@@ -33,6 +34,16 @@ class EffectCounts:
     held: Mapping[str, int]
     look_ups: int
     look_ups_due: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeCounts:
+    """E-mails and webhooks that are on their way, and those that were given up."""
+
+    waiting: int  # to be sent, or being handed over
+    failed: int
+    oldest_failed: int | None  # the id of the one that was given up first
+    oldest_failed_ms: int | None  # for how long that has waited for a person
 
 
 def count_inbox(connection: Connection, now_ms: int) -> InboxCounts:
@@ -80,6 +91,29 @@ def count_effects(connection: Connection, now_ms: int) -> EffectCounts:
     )
 
 
+def count_notices(connection: Connection, now_ms: int) -> NoticeCounts:
+    """What of the notices has not got through at `now_ms`."""
+    rows = connection.execute(
+        select(notices.c.state, func.count())
+        .where(notices.c.state.in_([state.value for state in _NOT_THROUGH]))
+        .group_by(notices.c.state)
+    ).all()
+    counts = {row[0]: int(row[1]) for row in rows}
+    oldest = connection.execute(
+        select(notices.c.id, notices.c.changed_ms)
+        .where(notices.c.state == NoticeState.FAILED.value)
+        .order_by(notices.c.changed_ms, notices.c.id)
+        .limit(1)
+    ).first()
+    failed = counts.pop(NoticeState.FAILED.value, 0)
+    return NoticeCounts(
+        waiting=sum(counts.values()),
+        failed=failed,
+        oldest_failed=None if oldest is None else oldest.id,
+        oldest_failed_ms=None if oldest is None else now_ms - oldest.changed_ms,
+    )
+
+
 def oldest_unsealed_ms(connection: Connection, now_ms: int) -> int | None:
     """How long the oldest decision has waited for its seal, which the sweeper sets; None for none."""
     made_ms = connection.execute(
@@ -98,3 +132,4 @@ def _count(connection: Connection, *conditions: ColumnElement[bool]) -> int:
 
 
 _DUE_MAX = 10_000
+_NOT_THROUGH = (NoticeState.WAITING, NoticeState.SENDING, NoticeState.FAILED)

@@ -1,4 +1,4 @@
-"""What `redress doctor` looks at in the ledger: schema, engine, stranded work, seals, invariants."""
+"""What `redress doctor` looks at in the ledger: schema, engine, stranded work, notices, seals, invariants."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -10,7 +10,7 @@ from ledger.brake import read_brake
 from ledger.decisions import broken_seal
 from ledger.invariant_checks import check_invariants
 from ledger.schema_revision import NEWEST_REVISION, schema_revision
-from ledger.work_counts import count_effects, count_inbox, oldest_unsealed_ms
+from ledger.work_counts import count_effects, count_inbox, count_notices, oldest_unsealed_ms
 from ops.diagnosis import Diagnosis, Level
 from ops.failure_sentences import database_sentence
 from ops.moments import duration_text, moment_text
@@ -138,6 +138,22 @@ def _brake(connection: Connection, now_ms: int) -> Iterator[Diagnosis]:
     )
 
 
+def _notices(connection: Connection, now_ms: int) -> Iterator[Diagnosis]:
+    notices = count_notices(connection, now_ms)
+    found = f"{notices.waiting} waiting, {notices.failed} failed"
+    if notices.oldest_failed_ms is not None:
+        found += f", the oldest {duration_text(notices.oldest_failed_ms)} ago"
+    yield Diagnosis(
+        subject="notices",
+        level=Level.WARN if notices.failed else Level.OK,
+        found=found,
+        mend="see `redress notices list --state failed`, then"
+        f" `redress notices retry {notices.oldest_failed} --reason TEXT`"
+        if notices.failed
+        else "",
+    )
+
+
 def _seals(connection: Connection, _now_ms: int) -> Iterator[Diagnosis]:
     broken = broken_seal(connection)
     yield Diagnosis(
@@ -170,6 +186,7 @@ _CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("events", _inbox),
     ("sweeper", _sweeper),
     ("money brake", _brake),
+    ("notices", _notices),
     ("decision chain", _seals),
     ("invariants", _invariants),
 )

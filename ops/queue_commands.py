@@ -5,7 +5,14 @@ from dataclasses import asdict
 import click
 from redis.exceptions import RedisError
 
-from ledger.work_counts import EffectCounts, InboxCounts, count_effects, count_inbox
+from ledger.work_counts import (
+    EffectCounts,
+    InboxCounts,
+    NoticeCounts,
+    count_effects,
+    count_inbox,
+    count_notices,
+)
 from ops.failure_sentences import redis_sentence
 from ops.moments import duration_text
 from ops.operator_context import OperatorContext
@@ -23,7 +30,7 @@ def queue() -> None:
 @json_option
 @click.pass_obj
 def status(operator: OperatorContext, *, as_json: bool) -> None:
-    """Show events, refunds and look-ups that wait, and Redis' queues and workers.
+    """Show events, refunds, look-ups and notices that wait, and Redis' queues and workers.
 
     Redis being away is said and is no failure: rows are the work, Redis only rings for it.
     """
@@ -31,6 +38,7 @@ def status(operator: OperatorContext, *, as_json: bool) -> None:
     with operator.wiring() as wiring:
         with wiring.store.read() as connection:
             inbox, effects = count_inbox(connection, now_ms), count_effects(connection, now_ms)
+            notices = count_notices(connection, now_ms)
         queues, redis_problem = _read_redis(wiring, now_ms)
     if as_json:
         print_json(
@@ -39,12 +47,13 @@ def status(operator: OperatorContext, *, as_json: bool) -> None:
                 "intents": dict(effects.intents),
                 "held": dict(effects.held),
                 "look_ups": {"wanted": effects.look_ups, "due": effects.look_ups_due},
+                "notices": asdict(notices),
                 "queues": [asdict(one) for one in queues],
                 "redis": redis_problem or "ok",
             }
         )
         return
-    _print_ledger(inbox, effects)
+    _print_ledger(inbox, effects, notices)
     say("")
     if redis_problem:
         say(redis_problem, "Nothing is lost: the rows wait until it is back.")
@@ -59,13 +68,16 @@ def _read_redis(wiring: Wiring, now_ms: int) -> tuple[tuple[QueueReading, ...], 
         return (), redis_sentence(error)
 
 
-def _print_ledger(inbox: InboxCounts, effects: EffectCounts) -> None:
+def _print_ledger(inbox: InboxCounts, effects: EffectCounts, notices: NoticeCounts) -> None:
     waiting = f"{inbox.waiting}"
     if inbox.oldest_waiting_ms is not None:
         waiting += f", the oldest for {duration_text(inbox.oldest_waiting_ms)}"
     parked = f"{inbox.parked}"
     if inbox.parked:
         parked += ": `redress events list --state parked` says why"
+    failed = f"{notices.failed}"
+    if notices.oldest_failed_ms is not None:
+        failed += f", the oldest for {duration_text(notices.oldest_failed_ms)}"
     print_facts(
         [
             ("events waiting", waiting),
@@ -73,8 +85,15 @@ def _print_ledger(inbox: InboxCounts, effects: EffectCounts) -> None:
             ("events being worked on", f"{inbox.claimed}"),
             ("events parked", parked),
             ("look-ups wanted", f"{effects.look_ups} ({effects.look_ups_due} due)"),
+            ("notices waiting", f"{notices.waiting}"),
+            ("notices failed", failed),
         ]
     )
+    if notices.failed:
+        say("`redress notices list --state failed` says why these did not get through,")
+        say(
+            f"`redress notices retry {notices.oldest_failed} --reason TEXT` sends the oldest again."
+        )
     say("")
     present = [(state, str(count)) for state, count in effects.intents.items() if count]
     if present:

@@ -1,7 +1,8 @@
 """Notices for tests: an e-mail and a webhook about one decision, harmless unless a test says otherwise."""
 
 from ledger.notice_tables import NoticeChannel
-from ledger.notices import NewNotice, Notice, notice_by_id, write_notice
+from ledger.notices import NewNotice, Notice, move_notice, notice_by_id, write_notice
+from ledger.states import NoticeState
 from tests.fakes.frozen_clock import NOON_MS
 
 ADDRESS = "jane.doe@example.org"
@@ -54,6 +55,13 @@ def put_notice(store, notice, now_ms=NOON_MS) -> int:
         row_id = write_notice(connection, notice, now_ms)
     assert row_id is not None
     return row_id
+
+
+def fail_notice(store, row_id, now_ms):
+    """Have a notice that waits be given up."""
+    with store.write() as connection:
+        seen = notice_by_id(connection, row_id)
+        assert move_notice(connection, seen, NoticeState.FAILED, {}, now_ms)
 
 
 def stored(store, row_id) -> Notice:

@@ -13,6 +13,7 @@ from ledger.tables import refund_intents
 from runtime.embedded_redis import EmbeddedRedis
 from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import new_event, put_charge, reserve_refund
+from tests.fakes.notice_rows import email, fail_notice, put_notice
 
 
 @pytest.fixture
@@ -160,6 +161,23 @@ def test_broken_invariant(world):
 
     assert "fail" == checks["invariant I9"]["level"]
     assert intent.intent_id in checks["invariant I9"]["found"]
+
+
+def test_failed_notice(world):
+    """A notice that did not get through is warned of, with the command that sends it again."""
+    redress, store = world
+    row_id = put_notice(store, email())
+    before, _ = examine(redress)
+    fail_notice(store, row_id, NOON_MS)
+
+    checks, _ = examine(redress)
+
+    assert ("ok", "1 waiting, 0 failed") == (before["notices"]["level"], before["notices"]["found"])
+    assert ("warn", "0 waiting, 1 failed, the oldest 0 s ago") == (
+        checks["notices"]["level"],
+        checks["notices"]["found"],
+    )
+    assert f"`redress notices retry {row_id} --reason TEXT`" in checks["notices"]["mend"]
 
 
 def test_brake_shows(world):

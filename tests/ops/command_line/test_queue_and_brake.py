@@ -18,6 +18,7 @@ from runtime.embedded_redis import EmbeddedRedis
 from runtime.limits import LEASE_MS
 from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import new_event, put_charge, reserve_refund
+from tests.fakes.notice_rows import email, fail_notice, put_notice
 
 REASON = ("--reason", "looking into a wrong refund")
 
@@ -185,3 +186,32 @@ def test_brake_status(world):
     assert "ON" in stopped
     assert f"Stopped by {current_actor()} at 2026-01-01 12:00:00 UTC: {REASON[1]}" in stopped
     assert {"all money is stopped": 1} == redress.json("brake", "status")["held"]
+
+
+def test_failed_notices(world, clock):
+    """Notices that did not get through are counted, with the oldest and what sends it again."""
+    redress, store = world
+    put_notice(store, email("a"))
+    failed = [put_notice(store, email(key)) for key in ("b", "c")]
+    quiet = redress.json("queue", "status")["notices"]
+    for row_id in failed:
+        fail_notice(store, row_id, clock.now_ms())
+        clock.advance(60)
+
+    ran = redress("queue", "status")
+
+    assert {
+        "waiting": 3,
+        "failed": 0,
+        "oldest_failed": None,
+        "oldest_failed_ms": None,
+    } == quiet
+    assert {
+        "waiting": 1,
+        "failed": 2,
+        "oldest_failed": failed[0],
+        "oldest_failed_ms": 120_000,
+    } == redress.json("queue", "status")["notices"]
+    assert "2, the oldest for 2 min" in ran.stdout
+    assert f"`redress notices retry {failed[0]} --reason TEXT`" in ran.stdout
+    assert 80 >= max(len(line) for line in ran.stdout.splitlines() if "notice" in line)
