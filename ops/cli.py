@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "web": ("ops.process_commands:web", "Receive Stripe's webhooks."),
     "worker": ("ops.process_commands:worker", "Work through the events."),
     "effects": ("ops.process_commands:effects", "Send the refunds."),
+    "notifier": ("ops.process_commands:notifier", "Send the e-mails and webhooks."),
     "migrate": ("ops.process_commands:migrate", "Bring the database up to date."),
     "sweeper": ("ops.process_commands:sweeper", "Find what was stranded and ring for it."),
 }

@@ -8,9 +8,8 @@ from redis.exceptions import RedisError
 
 from ops.diagnosis import Diagnosis, Level
 from ops.failure_sentences import redis_sentence
-from ops.queue_readings import QueueReading, read_queues
+from ops.queue_readings import WORKED_BY, QueueReading, read_queues
 from runtime.limits import QUEUE_JOBS_MAX
-from runtime.queues import EVENTS
 from runtime.setting_values import Mode
 from runtime.settings import Settings
 from runtime.wiring import Wiring
@@ -110,7 +109,7 @@ def _eviction(policy: str) -> Diagnosis:
 
 
 def _queue(queue: QueueReading) -> Diagnosis:
-    command = "worker" if queue.name == EVENTS else "effects"
+    command = WORKED_BY[queue.name]
     found = f"{queue.workers} workers, {queue.jobs} wake-ups, {queue.failed} failed jobs"
     if not queue.workers:
         level, mend = Level.FAIL, f"run `redress {command}`, or `redress up` for everything"

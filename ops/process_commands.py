@@ -10,7 +10,7 @@ import click
 
 from ledger.schema_revision import NEWEST_REVISION, schema_revision
 from runtime.logs import configure_logs
-from runtime.queues import EFFECTS, EVENTS
+from runtime.queues import EFFECTS, EVENTS, NOTICES
 from runtime.settings import Settings, load_settings
 from runtime.wiring import Wiring, open_redis, open_wiring
 
@@ -45,6 +45,12 @@ def worker() -> None:
 def effects() -> None:
     """Send refunds to Stripe, rung for by the queue `effects`."""
     _work_on(EFFECTS)
+
+
+@click.command(epilog="Example: redress notifier")
+def notifier() -> None:
+    """Send e-mails to customers and webhooks to the product, rung for by the queue `notices`."""
+    _work_on(NOTICES)
 
 
 @click.command(epilog="Example: redress sweeper")

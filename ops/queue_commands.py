@@ -16,7 +16,7 @@ from ledger.work_counts import (
 from ops.failure_sentences import redis_sentence
 from ops.moments import duration_text
 from ops.operator_context import OperatorContext
-from ops.queue_readings import QueueReading, read_queues
+from ops.queue_readings import WORKED_BY, QueueReading, read_queues
 from ops.terminal import json_option, print_facts, print_json, print_table, say
 from runtime.wiring import Wiring
 
@@ -112,7 +112,4 @@ def _print_queues(queues: tuple[QueueReading, ...]) -> None:
     )
     for one in queues:
         if not one.workers:
-            say(f"Nobody works on the queue {one.name}: start `redress {_COMMANDS[one.name]}`.")
-
-
-_COMMANDS = {"events": "worker", "effects": "effects"}
+            say(f"Nobody works on the queue {one.name}: start `redress {WORKED_BY[one.name]}`.")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from redis import Redis
 from rq import Queue, Worker
@@ -9,7 +10,10 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from runtime.limits import RQ_WORKER_SECONDS
-from runtime.queues import EFFECTS, EVENTS
+from runtime.queues import EFFECTS, EVENTS, NOTICES
+
+#: The command that works on each queue.
+WORKED_BY: Final = {EVENTS: "worker", EFFECTS: "effects", NOTICES: "notifier"}
 
 #: A worker that is alive says so at least this often; one that was killed stays listed for longer.
 _SILENT_MS_MAX = 2 * RQ_WORKER_SECONDS * 1_000
@@ -26,8 +30,8 @@ class QueueReading:
 
 
 def read_queues(redis: Redis, now_ms: int) -> tuple[QueueReading, ...]:
-    """Both queues as they stand. RedisError when Redis is away."""
-    return tuple(_read(redis, name, now_ms) for name in (EVENTS, EFFECTS))
+    """Every queue as it stands. RedisError when Redis is away."""
+    return tuple(_read(redis, name, now_ms) for name in WORKED_BY)
 
 
 def _read(redis: Redis, name: str, now_ms: int) -> QueueReading:

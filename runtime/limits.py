@@ -185,7 +185,7 @@ IDEMPOTENCY_KEY_AGE_SECONDS_MAX: Final = 20 * 3600
 NOTICE_LEASE_MS: Final = 60_000
 
 # A channel whose other side could not be reached is left alone this long: each try waits for a time-out,
-# and refunds wait in the same queue.
+# and the other channel's notices wait in the same queue.
 NOTICE_PAUSE_MS: Final = 30_000
 
 # How often an e-mail may leave without an answer: once more than once, because an e-mail twice is better

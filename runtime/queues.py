@@ -20,6 +20,8 @@ from runtime.probes import probe
 
 EVENTS: Final = "events"
 EFFECTS: Final = "effects"
+NOTICES: Final = "notices"
+"""Apart from the effects: a mail server that is slow must hold no refund up (docs/decisions/0010)."""
 
 DRAIN_EVENTS_JOB: Final = "workers.jobs.drain_events"
 SEND_REFUND_JOB: Final = "workers.jobs.send_refund"
@@ -108,13 +110,14 @@ class Wakeups:
             raise
 
     def _ring_for_row(self, job_name: str, row_id: int | str) -> None:
+        queue_name = NOTICES if job_name == SEND_NOTICE_JOB else EFFECTS
         last = f"{LAST_JOB}{job_name}:{row_id}"
         job_id: Any = self._redis.get(last)
         # Looked for in the queue itself: a job that was lost is still called queued by its own record.
-        if job_id is not None and self._redis.lpos(f"rq:queue:{EFFECTS}", job_id) is not None:
+        if job_id is not None and self._redis.lpos(f"rq:queue:{queue_name}", job_id) is not None:
             probe("queue.job_waits")
             return
-        job_id = self._enqueue(EFFECTS, job_name, (row_id,), limits.EFFECT_JOB_SECONDS_MAX)
+        job_id = self._enqueue(queue_name, job_name, (row_id,), limits.EFFECT_JOB_SECONDS_MAX)
         self._redis.set(last, job_id, ex=limits.EFFECT_WAIT_SECONDS_MAX)
 
     def _enqueue(

@@ -95,7 +95,7 @@ _OPTIONS: dict[tuple[str, ...], tuple[dict[str, tuple[str, ...]], int]] = {
     (): ({"--version": (), "--debug": ()}, 0),
 }
 #: Commands that would run until they are stopped; only what they refuse is typed.
-_PROCESSES = ("up", "web", "worker", "effects", "sandbox", "migrate", "sweeper")
+_PROCESSES = ("up", "web", "worker", "effects", "notifier", "sandbox", "migrate", "sweeper")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

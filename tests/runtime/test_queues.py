@@ -101,12 +101,21 @@ def test_no_row_is_left_without_a_job_that_starts_after_it(redis_url, redis):
     assert 400 == len(seen)
 
 
+def test_notice_whose_job_waits_gets_no_second_one(redis):
+    """Notices have a queue of their own, so that a slow mail server holds no refund up; there too a row waits once."""
+    wakeups = queues.Wakeups(redis)
+
+    assert all(wakeups.wake_effect(queues.SEND_NOTICE_JOB, 1) for _ in range(3))
+    assert (1, 0) == (len(waiting(redis, queues.NOTICES)), len(waiting(redis, queues.EFFECTS)))
+
+
 @pytest.mark.parametrize("job_name", sorted(queues.EFFECT_JOBS))
 def test_effect_job_carries_its_row_id_only(redis, job_name):
     """An effect's job has the id of its row as its one argument."""
     assert queues.Wakeups(redis).wake_effect(job_name, 42)
 
-    (job,) = waiting(redis, queues.EFFECTS)
+    queue_name = queues.NOTICES if job_name == queues.SEND_NOTICE_JOB else queues.EFFECTS
+    (job,) = waiting(redis, queue_name)
     assert (job_name, (42,), {}) == (job.func_name, tuple(job.args), job.kwargs)
     assert limits.EFFECT_JOB_SECONDS_MAX == job.timeout
     assert [job_name, None, [42], {}] == json.loads(job.data)

@@ -10,11 +10,11 @@ import itertools
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 
-from runtime.queues import EFFECTS, EVENTS, Wakeups
+from runtime.queues import EFFECTS, EVENTS, NOTICES, Wakeups
 
 
 class SimulatedRedis:
-    """The flag and the two queues. `away` and `full` are what faults set."""
+    """The flag and the queues. `away` and `full` are what faults set."""
 
     def __init__(self, scheduler, pushed):
         """`pushed(queue)` is told of each new job, as a worker's blocking pop is."""
@@ -22,7 +22,7 @@ class SimulatedRedis:
         self._pushed = pushed
         self._values = {}
         self._numbers = itertools.count(1)
-        self.queues = {EVENTS: [], EFFECTS: []}
+        self.queues = {EVENTS: [], EFFECTS: [], NOTICES: []}
         self.away = False
         self.full = False
         self.loss = 0.0

@@ -1,4 +1,4 @@
-"""The processes of the Procfile as tasks: the real receiver, drain, effects and sweeper, and nothing beside them.
+"""The processes of the Procfile as tasks: the real receiver, drain, effects, notifier and sweeper, and nothing beside them.
 
 A process that dies is started again after a while with nothing but its settings and the database, as a
 supervisor would. A job dies with its worker; RQ's time-out strikes at the next boundary.
@@ -20,6 +20,7 @@ from runtime.queues import (
     END_SUBSCRIPTION_JOB,
     EVENTS,
     JUDGE_REQUEST_JOB,
+    NOTICES,
     SEND_NOTICE_JOB,
     SEND_REFUND_JOB,
 )
@@ -233,24 +234,35 @@ class Worker(RqWorker):
 
 
 class Effects(RqWorker):
-    """Sends refunds and notices, and asks Stripe."""
+    """Sends refunds, and asks Stripe."""
 
     queue = EFFECTS
     job_seconds_max = EFFECT_JOB_SECONDS_MAX
 
     def run_job(self, context, job):
-        """Do one step of one intent, send one notice, judge one request, or ask one question."""
+        """Do one step of one intent, judge one request, end one subscription, or ask one question."""
         name, row_id = job
         if name == SEND_REFUND_JOB:
             send_refund(context, row_id)
-        elif name == SEND_NOTICE_JOB:
-            send_notice(context, row_id)
         elif name == END_SUBSCRIPTION_JOB:
             end_subscription(context, row_id)
         elif name == JUDGE_REQUEST_JOB:
             judge_request(context, row_id)
         else:
             look_up(context, row_id)
+
+
+class Notifier(RqWorker):
+    """Sends notices."""
+
+    queue = NOTICES
+    job_seconds_max = EFFECT_JOB_SECONDS_MAX
+
+    def run_job(self, context, job):
+        """Send one."""
+        name, row_id = job
+        assert name == SEND_NOTICE_JOB
+        send_notice(context, row_id)
 
 
 class Sweeper(Process):

@@ -14,14 +14,14 @@ from rq.timeouts import JobTimeoutException
 from ops.sandbox.book import Book
 from ops.sandbox.faults import Faults
 from ops.sandbox.stripe_stand_in import SandboxStripe
-from runtime.queues import EFFECTS, EVENTS
+from runtime.queues import EFFECTS, EVENTS, NOTICES
 from tests.simulation.bells import SimulatedRedis
 from tests.simulation.clocks import TrueClock
 from tests.simulation.courier import Courier
 from tests.simulation.database import Database
 from tests.simulation.faults import FAULTS
 from tests.simulation.operators import Operators
-from tests.simulation.processes import Effects, Sweeper, Web, Worker, gateway_of
+from tests.simulation.processes import Effects, Notifier, Sweeper, Web, Worker, gateway_of
 from tests.simulation.scheduler import Killed, Scheduler
 from tests.simulation.shop import Shop
 from tests.simulation.stories import STORIES
@@ -86,8 +86,10 @@ class World:
         self.workers = [Worker(self, f"worker{number}") for number in range(swarm.workers)]
         self.effects = [Effects(self, f"effects{number}") for number in range(swarm.effects)]
         self.sweepers = [Sweeper(self, f"sweeper{number}") for number in range(swarm.sweepers)]
-        self._listening = {EVENTS: self.workers, EFFECTS: self.effects}
-        self.processes = [*self.webs, *self.workers, *self.effects, *self.sweepers]
+        notifiers = [Notifier(self, "notifier")]
+        self._listening = {EVENTS: self.workers, EFFECTS: self.effects, NOTICES: notifiers}
+        self.rq_workers = [*self.workers, *self.effects, *notifiers]
+        self.processes = [*self.webs, *self.rq_workers, *self.sweepers]
 
     # --- what a seed is ---
 
@@ -126,7 +128,7 @@ class World:
         self.sandbox.faults.replace([])
         self.settings = self.machine.settings["enforce"]
         if self.swarm.starts_observing:
-            for process in (*self.workers, *self.effects):
+            for process in self.rq_workers:
                 process.kill()
         for process in self.processes:
             process.clock.skew_ms = 0
@@ -170,7 +172,7 @@ class World:
             return self.watcher.due()
         if self.shop.stories_open or any(self.redis.queues.values()):
             return f"{self.shop.stories_open} stories, jobs {self.redis.queues}"
-        busy = [one.name for one in (*self.webs, *self.workers, *self.effects) if one.busy]
+        busy = [one.name for one in (*self.webs, *self.rq_workers) if one.busy]
         if busy:
             return f"busy: {busy}"
         chores = self.book._db.execute("SELECT count(*) FROM chores").fetchone()[0]
@@ -271,7 +273,7 @@ class World:
 
     def wake_workers(self):
         """There may be jobs again."""
-        for process in (*self.workers, *self.effects):
+        for process in self.rq_workers:
             process.wake()
 
     def _pushed(self, queue_name):

@@ -15,13 +15,15 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
 from ledger.inbox import store_events
+from ledger.states import NoticeState
 from ops.sandbox.book import Book
 from ops.sandbox.sandbox_server import SandboxServer
 from ops.sandbox.stripe_stand_in import SandboxStripe
 from runtime.clock import SystemClock
 from runtime.embedded_redis import EmbeddedRedis
-from runtime.queues import EFFECTS, EVENTS, JOB_NAMES, Wakeups
+from runtime.queues import EFFECTS, EVENTS, JOB_NAMES, NOTICES, SEND_NOTICE_JOB, Wakeups
 from runtime.wiring import open_redis
+from tests.fakes.notice_rows import email, put_notice, stored
 from tests.fakes.worker_world import parsed_event
 from workers import jobs
 from workers.rq_process import AllowedJob, JobRefused
@@ -116,6 +118,25 @@ def test_jobs_do_the_work_over_a_real_queue(redis, own_context):
 
     assert ["finished", "finished"] == [job.get_status() for job in (*drained, *sent)]
     assert 1 == len(world.refunds())
+
+
+def test_refund_does_not_wait_for_notices(redis, own_context):
+    """A refund leaves before notices that were rung for earlier: other workers send those."""
+    world = own_context
+    row_id = put_notice(world.store, email(), world.clock.now_ms())
+    world.wakeups = Wakeups(redis)
+    world.restart()
+    jobs.use_context(world.context)
+    world.wakeups.wake_effect(SEND_NOTICE_JOB, row_id)
+    world.pay_twice()
+    world.deliver()
+    work_off(redis, EVENTS)
+    work_off(redis, EFFECTS)
+    before = stored(world.store, row_id).state
+    work_off(redis, NOTICES)
+
+    assert 1 == len(world.refunds())
+    assert (NoticeState.WAITING, NoticeState.SENT) == (before, stored(world.store, row_id).state)
 
 
 def start(command, environ, log):

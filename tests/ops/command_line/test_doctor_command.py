@@ -52,7 +52,7 @@ def test_everything_that_is_wrong_can_be_mended(world):
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_redis_there(world, tmp_path):
-    """With Redis there, its safety and the workers of both queues are looked at."""
+    """With Redis there, its safety and the workers of each queue are looked at."""
     with EmbeddedRedis(tmp_path) as server, Redis.from_url(server.url) as redis:
         safe, _ = examine(world[0])
         redis.config_set("appendonly", "no")
@@ -63,6 +63,7 @@ def test_redis_there(world, tmp_path):
         safe[name]["level"] for name in ("Redis", "Redis memory", "queue events", "queue effects")
     )
     assert "redress effects" in safe["queue effects"]["mend"]
+    assert "redress notifier" in safe["queue notices"]["mend"]
     assert ("warn", "warn") == (unsafe["Redis"]["level"], unsafe["Redis memory"]["level"])
 
 

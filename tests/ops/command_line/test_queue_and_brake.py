@@ -1,5 +1,7 @@
 """`redress queue status` and `redress brake`: what waits where, and the one switch for all money."""
 
+from pathlib import Path
+
 import pytest
 from redis import Redis
 from rq import Queue, Worker
@@ -13,6 +15,8 @@ from ledger.look_ups import want_look_up
 from ledger.states import EventState
 from ledger.tables import refund_intents
 from ops.operator_context import current_actor
+from ops.queue_readings import WORKED_BY
+from ops.supervisor import procfile_commands
 from runtime.clock import SystemClock
 from runtime.embedded_redis import EmbeddedRedis
 from runtime.limits import LEASE_MS
@@ -20,6 +24,7 @@ from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import new_event, put_charge, reserve_refund
 from tests.fakes.notice_rows import email, fail_notice, put_notice
 
+ROOT = Path(__file__).parents[3]
 REASON = ("--reason", "looking into a wrong refund")
 
 
@@ -88,7 +93,7 @@ def test_status_without_redis(world):
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_status_with_redis(world, redis):
-    """With Redis there, wake-ups, workers and failed jobs of both queues are counted."""
+    """With Redis there, wake-ups, workers and failed jobs of each queue are counted."""
     redress, _ = world
     redis.rpush("rq:queue:effects", "job-1", "job-2")
     redis.zadd("rq:failed:events", {"job-3": 9_999_999_999})
@@ -96,8 +101,12 @@ def test_status_with_redis(world, redis):
     assert [
         {"name": "events", "jobs": 0, "workers": 0, "failed": 1},
         {"name": "effects", "jobs": 2, "workers": 0, "failed": 0},
+        {"name": "notices", "jobs": 0, "workers": 0, "failed": 0},
     ] == redress.json("queue", "status")["queues"]
-    assert "start `redress worker`" in redress("queue", "status").stdout
+    said = redress("queue", "status").stdout
+    commands = set(procfile_commands(ROOT / "Procfile").values())
+    assert all(f"start `redress {command}`" in said for command in WORKED_BY.values())
+    assert {f"redress {command}" for command in WORKED_BY.values()} <= commands
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
@@ -112,7 +121,7 @@ def test_workers_that_live(world, redis):
 
     status = redress.json("queue", "status")
 
-    assert [1, 0] == [queue["workers"] for queue in status["queues"]]
+    assert [1, 0, 0] == [queue["workers"] for queue in status["queues"]]
 
 
 def test_brake_on(world):

@@ -94,7 +94,7 @@ DEFECTS = (
     Defect(
         name="lost-job-believed",
         file="runtime/queues.py",
-        old='if job_id is not None and self._redis.lpos(f"rq:queue:{EFFECTS}", job_id) is not None:',
+        old='if job_id is not None and self._redis.lpos(f"rq:queue:{queue_name}", job_id) is not None:',
         new="if job_id is not None:",
         breaks="a refund whose job was lost is not rung for again for an hour",
         invariant="I2",
