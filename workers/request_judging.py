@@ -100,7 +100,7 @@ def _judge(context: WorkerContext, request: Request) -> Followed:
     if charge_id is None:
         return Followed()
     with context.store.read() as connection:
-        about = _all_about(connection, request, charge_id)
+        about = _all_about(connection, request, _case_about(connection, charge_id))
     facts = gather_request(context, about, charge_id)
     context.crash.reach(crash_points.REQUEST_GATHERED)
     if facts is None:
@@ -134,9 +134,12 @@ def _matched(context: WorkerContext, request: Request) -> str | None:
     return None
 
 
-def _all_about(connection: Connection, request: Request, charge_id: str) -> list[Request]:
+def _case_about(connection: Connection, charge_id: str) -> Case | None:
+    return cases_about(connection, REFUND_REQUEST, [charge_id]).get(charge_id)
+
+
+def _all_about(connection: Connection, request: Request, case: Case | None) -> list[Request]:
     """The request with those that its purchase's case has already, oldest first."""
-    case = cases_about(connection, REFUND_REQUEST, [charge_id]).get(charge_id)
     before = [] if case is None else requests_of_case(connection, case.case_id)
     others = [one for one in before if one.request_id != request.request_id]
     return sorted([*others, request], key=lambda one: one.request_id)
@@ -153,13 +156,13 @@ def _write(
     current = request_by_id(connection, request.request_id, lock=True)
     if current is None or current.fence != request.fence:
         return Followed()
-    if _all_about(connection, current, payment.charge_id) != [
+    case = _case_about(connection, payment.charge_id)
+    if _all_about(connection, current, case) != [
         current if one.request_id == current.request_id else one for one in about
     ]:
         probe("request.joined_meanwhile")
         settle_request(connection, request, RequestState.WAITING, now_ms, next_attempt_ms=now_ms)
         return Followed()
-    case = cases_about(connection, REFUND_REQUEST, [payment.charge_id]).get(payment.charge_id)
     if refund_under_way(connection, payment.charge_id, None if case is None else case.case_id):
         settle_request(
             connection,

@@ -1,6 +1,7 @@
 """A refund request from intake to money: matched, judged by the terms, refunded, told, and joined."""
 
 import pytest
+from sqlalchemy import event
 
 from ledger.accounts import Account, set_standing
 from ledger.cases import REFUND_REQUEST
@@ -32,6 +33,24 @@ def test_little_used_pack_goes_back(shop):
     ]
     assert ("judged", "refunded") == (shop.request(request_id).state, shop.rows(cases)[-1].state)
     assert 0 == shop.left(customer)
+
+
+def test_case_is_looked_up_once(shop):
+    """Each of the two transactions of a judgement looks for the purchase's case once."""
+    charge, _ = shop.buy()
+    request_id = shop.ask(charge)
+    looked = []
+
+    def seen(_connection, _cursor, statement, parameters, *_):
+        if "cases.kind" in statement and REFUND_REQUEST in str(parameters):
+            looked.append(statement)
+
+    event.listen(shop.store.engine, "before_cursor_execute", seen)
+    shop.run_job((JUDGE_REQUEST_JOB, request_id))
+    event.remove(shop.store.engine, "before_cursor_execute", seen)
+
+    assert "judged" == shop.request(request_id).state
+    assert 2 == len(looked)
 
 
 def test_the_reason_at_stripe(shop):
