@@ -15,6 +15,14 @@ USAGE_TEXT_CHARS_MAX: Final = 200
 USAGE_ENTRIES_MAX: Final = 10_000
 API_BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 
+# Any other call: 4,000 chars of evidence and some names, each char an escape of twelve bytes at worst, are 58 KB.
+API_SMALL_BODY_BYTES_MAX: Final = 64 * 1024
+
+# Entries of a report in one transaction, for which every delivery waits on SQLite: some 20 ms. And the pause
+# after it: a thread that takes the lock again at once leaves those asleep who wait for it.
+USAGE_ENTRIES_AT_ONCE: Final = 250
+USAGE_PAUSE_SECONDS: Final = 0.002
+
 # Wrong fields that one answer names; a batch in another format has thousands of the same.
 API_PROBLEMS_MAX: Final = 20
 

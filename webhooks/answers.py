@@ -67,11 +67,16 @@ def try_later(code: str, message: str) -> Answer:
 BODY_TOO_LARGE: Final = refused(
     413, "body_too_large", f"Send at most {limits.BODY_BYTES_MAX} bytes; no event is larger."
 )
-API_BODY_TOO_LARGE: Final = refused(
-    413,
-    "body_too_large",
-    f"Send at most {call_limits.API_BODY_BYTES_MAX} bytes; split the batch.",
-)
+
+
+def call_too_large(bytes_max: int) -> Answer:
+    """413: the body of a call of the product API has more than `bytes_max`."""
+    return refused(
+        413, "body_too_large", f"Send at most {bytes_max} bytes; split the batch, if it is one."
+    )
+
+
+API_BODY_TOO_LARGE: Final = call_too_large(call_limits.API_BODY_BYTES_MAX)
 BODY_TOO_SLOW: Final = refused(
     408,
     "body_too_slow",

@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 import structlog
 from flask import Flask, Response, request
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -15,6 +15,8 @@ from runtime import call_limits
 from webhooks import answers
 from webhooks.answers import Answer, json_answer
 from webhooks.api_document import openapi_document
+from webhooks.api_models import Taken
+from webhooks.json_parts import has_more_parts
 from webhooks.product_api import ROUTES, ProductApi, Refused, Route
 from webhooks.receive import refuse_form
 
@@ -30,6 +32,9 @@ _NOT_JSON_TYPE: Final = answers.refused(
     415,
     "unsupported_media_type",
     "Send the body as application/json in UTF-8, without Content-Encoding.",
+)
+_TOO_MANY_PARTS: Final = answers.refused(
+    422, "invalid", "The call has more entries and fields than any that is right; split the batch."
 )
 _NOT_NOW: Final = answers.try_later("unavailable", "The ledger cannot be reached now; try again.")
 
@@ -72,7 +77,7 @@ def _answer(api: ProductApi, route: Route, given: dict[str, str]) -> Answer:
         arguments = {one.name: one.convert(given[one.name]) for one in route.parameters}
     except ValueError:
         return answers.refused(404, "not_found", "There is no such thing.")
-    told: list[BaseModel] = []
+    told: list[Taken] = []
     if route.body is not None:
         read = _read_body(route.body)
         if isinstance(read, Answer):
@@ -90,14 +95,16 @@ def _answer(api: ProductApi, route: Route, given: dict[str, str]) -> Answer:
     return json_answer(status, found.model_dump(mode="json"))
 
 
-def _read_body(model: type[BaseModel]) -> BaseModel | Answer:
+def _read_body(model: type[Taken]) -> Taken | Answer:
     """The body as its model, or the answer that says what is wrong with it."""
     headers = request.headers
     if refuse_form(headers.get("Content-Type", ""), headers.get("Content-Encoding", "")):
         return _NOT_JSON_TYPE
-    body = request.stream.read(call_limits.API_BODY_BYTES_MAX + 1)
-    if len(body) > call_limits.API_BODY_BYTES_MAX:
-        return answers.API_BODY_TOO_LARGE
+    body = request.stream.read(model.body_bytes_max + 1)
+    if len(body) > model.body_bytes_max:
+        return answers.call_too_large(model.body_bytes_max)
+    if len(body) > model.parts_max and has_more_parts(body, model.parts_max):
+        return _TOO_MANY_PARTS
     try:
         return model.model_validate_json(body)
     except ValidationError as wrong:

@@ -1,7 +1,7 @@
 """What the product API takes and answers: the models that validate are the models that document."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -9,6 +9,8 @@ from ledger.states import RequestState, Standing, StandingCause
 from policy.decision import Verdict
 from policy.request_facts import Reason
 from runtime.call_limits import (
+    API_BODY_BYTES_MAX,
+    API_SMALL_BODY_BYTES_MAX,
     REQUEST_EVIDENCE_CHARS_MAX,
     REQUEST_TEXT_CHARS_MAX,
     USAGE_CREDITS_MAX,
@@ -61,6 +63,16 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Taken(_Model):
+    """What a call is told, and how much that may be before it is looked at closely.
+
+    `parts_max` counts members and items: each that is unknown costs a kilobyte to be told of.
+    """
+
+    body_bytes_max: ClassVar[int] = API_SMALL_BODY_BYTES_MAX
+    parts_max: ClassVar[int] = API_SMALL_BODY_BYTES_MAX
+
+
 class UsageEntry(_Model):
     """Credits that were used once."""
 
@@ -74,9 +86,12 @@ class UsageEntry(_Model):
     reference: Name | None = Field(default=None, description="Your id of what was made.")
 
 
-class UsageReportIn(_Model):
+class UsageReportIn(Taken):
     """A batch of usage; all of it is written, or nothing."""
 
+    body_bytes_max = API_BODY_BYTES_MAX
+    # The fullest report has seven an entry; one that is a little too long is still told of that.
+    parts_max = 8 * USAGE_ENTRIES_MAX
     entries: Annotated[list[UsageEntry], Field(min_length=1, max_length=USAGE_ENTRIES_MAX)]
 
 
@@ -112,7 +127,7 @@ class CustomerOut(_Model):
     grants: list[GrantOut]
 
 
-class RefundRequestIn(_Model):
+class RefundRequestIn(Taken):
     """A customer asks for money back."""
 
     key: RequestKey = Field(description="Yours, unique for ever: a repetition changes nothing.")

@@ -3,7 +3,7 @@
 Each call is one record of `ROUTES`: Flask and the OpenAPI document are both made from it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,12 +11,13 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from ledger.accounts import account_of
-from ledger.credit_usage import UsageReport, record_usage
+from ledger.credit_usage import UsageRecorded, UsageReport, record_usage
 from ledger.credits import grants_of_customer, overdrawn
 from ledger.decisions import last_decision
 from ledger.engine import Store
 from ledger.refund_requests import NewRequest, RequestConflict, request_by_id, write_request
 from policy.decision import Decision
+from runtime.call_limits import USAGE_ENTRIES_AT_ONCE, USAGE_PAUSE_SECONDS
 from runtime.clock import Clock
 from runtime.queues import JUDGE_REQUEST_JOB, Wakeups
 from webhooks import api_models as models
@@ -45,7 +46,10 @@ class ProductApi:
     wakeups: Wakeups
 
     def report_usage(self, told: models.UsageReportIn) -> tuple[int, models.UsageReportOut]:
-        """Write a batch of usage in one transaction."""
+        """Write a batch of usage, some hundred entries at a time: deliveries wait for the same lock.
+
+        A batch that breaks off is sent again whole; its keys keep what was written from counting twice.
+        """
         reports = [
             UsageReport(
                 key=one.key,
@@ -57,14 +61,21 @@ class ProductApi:
             )
             for one in told.entries
         ]
+        reports.sort(key=lambda one: (one.at, one.key))  # as they draw
+        slices = range(0, len(reports), USAGE_ENTRIES_AT_ONCE)
+        parts = [self._record(reports[at : at + USAGE_ENTRIES_AT_ONCE]) for at in slices]
+        return 200, models.UsageReportOut(
+            recorded=sum(part.recorded for part in parts),
+            known=sum(part.known for part in parts),
+            conflicting=[key for part in parts for key in part.conflicting],
+            overdrawn=sum(part.overdrawn for part in parts),
+        )
+
+    def _record(self, reports: Sequence[UsageReport]) -> UsageRecorded:
         with self.store.write() as connection:
             recorded = record_usage(connection, reports, self.clock.now_ms())
-        return 200, models.UsageReportOut(
-            recorded=recorded.recorded,
-            known=recorded.known,
-            conflicting=list(recorded.conflicting),
-            overdrawn=recorded.overdrawn,
-        )
+        self.clock.sleep(USAGE_PAUSE_SECONDS)
+        return recorded
 
     def show_customer(self, *, customer_id: str) -> tuple[int, models.CustomerOut]:
         """How a customer stands; one that nobody has heard of stands like a new one."""
@@ -150,7 +161,7 @@ class Route:
     summary: str
     handler: Callable[..., tuple[int, BaseModel]]
     answers: Mapping[int, type[BaseModel]]
-    body: type[BaseModel] | None = None
+    body: type[models.Taken] | None = None
     parameters: tuple[Parameter, ...] = ()
     refusals: frozenset[int] = field(default_factory=frozenset)
 

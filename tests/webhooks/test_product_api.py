@@ -1,5 +1,6 @@
 """The product API over real HTTP: who may call, what is written, and what is refused by its field."""
 
+import contextlib
 import json
 import sqlite3
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ledger.api_tokens import create_token, revoke_token
+from ledger.credit_covering import uncovered_usage
 from ledger.credits import grant_credits, overdrawn
 from ledger.engine import Store
 from ledger.refund_requests import request_by_id
@@ -20,6 +22,7 @@ from webhooks.product_api import ProductApi
 
 CUSTOMER = "cus_ada"
 NOON = NOON_MS // 1000
+UNKNOWN = {f"x{number}": 0 for number in range(80_000)}
 
 
 class Bells:
@@ -113,6 +116,61 @@ def test_conflicting_usage(call):
     told = call("POST", "/api/credits/usage", {"entries": [usage(credits_used=6), usage("u2")]})
 
     assert (1, ["u1"]) == (told.json["recorded"], told.json["conflicting"])
+
+
+class CountedStore:
+    """A ledger that counts its write transactions, and fails at one of them."""
+
+    def __init__(self, store, fails_at=None):
+        self.read, self._write, self._fails_at = store.read, store.write, fails_at
+        self.writes = 0
+
+    @contextlib.contextmanager
+    def write(self):
+        """One transaction."""
+        self.writes += 1
+        if self.writes == self._fails_at:
+            raise OperationalError("COMMIT", {}, sqlite3.OperationalError("away"))
+        with self._write() as connection:
+            yield connection
+
+
+def over(call, store):
+    """The same calls over another store."""
+    api = ProductApi(store=store, clock=FrozenClock(), wakeups=Bells())
+    call.client = create_app(None, None, api).test_client()
+    return store
+
+
+def test_large_batch_lets_others_in(call):
+    """A large batch is written in short transactions, drawn in the order of time as in one."""
+    grant(call.store, 500)
+    counted = over(call, CountedStore(call.store))
+    late = [usage(f"late-{number}", 1, at=NOON + 1) for number in range(600)]
+    early = [usage(f"early-{number}", 1) for number in range(500)]
+    told = call("POST", "/api/credits/usage", {"entries": late + early})
+    with call.store.read() as connection:
+        uncovered = uncovered_usage(connection, CUSTOMER)
+
+    assert (5, 1_100, 600) == (counted.writes, told.json["recorded"], told.json["overdrawn"])
+    assert {NOON + 1} == {one.at for one in uncovered}
+
+
+def test_batch_that_breaks_off(call):
+    """A batch that broke off in the middle is sent again whole, and counts once."""
+    grant(call.store, 1_000)
+    over(call, CountedStore(call.store, fails_at=2))
+    batch = {"entries": [usage(f"u{number}", 1) for number in range(1_000)]}
+    first = call("POST", "/api/credits/usage", batch)
+    again = call("POST", "/api/credits/usage", batch)
+    left = call("GET", f"/api/customers/{CUSTOMER}").json["credits_left"]
+
+    assert (503, 750, 250, 0) == (
+        first.status_code,
+        again.json["recorded"],
+        again.json["known"],
+        left,
+    )
 
 
 def test_ten_thousand(call):
@@ -226,6 +284,46 @@ def test_request(call):
         request.charge_id,
         request.asked_at,
     )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"entries": [usage()]} | UNKNOWN, id="fields of the report"),
+        pytest.param({"entries": [usage() | UNKNOWN]}, id="fields of an entry"),
+        pytest.param({"entries": [{}] * 80_000}, id="entries"),
+        pytest.param({"entries": [[0] * 80_000]}, id="items"),
+    ],
+)
+def test_too_many_parts(call, body):
+    """A body of more parts than any report has is refused before each of them becomes an error."""
+    refused = call("POST", "/api/credits/usage", body)
+
+    assert (422, "invalid", False) == (
+        refused.status_code,
+        refused.json["error"]["code"],
+        "fields" in refused.json["error"],
+    )
+    assert "more entries and fields" in refused.json["error"]["message"]
+
+
+def test_largest_report(call):
+    """The most entries with every field of theirs are taken; one entry more is named as such."""
+    entries = [usage(f"u{at}", 1, successful=None, reference="r") for at in range(10_001)]
+    most = call("POST", "/api/credits/usage", {"entries": entries[:-1]})
+    more = call("POST", "/api/credits/usage", {"entries": entries})
+
+    assert (200, 10_000) == (most.status_code, most.json["recorded"])
+    assert (422, "entries") == (more.status_code, more.json["error"]["fields"][0]["field"])
+
+
+def test_request_is_small(call):
+    """A refund request of the longest texts is taken; a body that can be none is refused unread."""
+    longest = {"evidence": "\U0001f600" * 4_000, "product": "\U0001f600" * 200}
+    taken = call("POST", "/api/refund-requests", asked(**longest))
+    refused = call("POST", "/api/refund-requests", asked(**UNKNOWN))
+
+    assert (202, 413) == (taken.status_code, refused.status_code)
 
 
 def test_longest_keys(call):
