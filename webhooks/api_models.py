@@ -87,7 +87,7 @@ class UsageEntry(_Model):
 
 
 class UsageReportIn(Taken):
-    """A batch of usage; all of it is written, or nothing."""
+    """A batch of usage; one that breaks off is sent again whole, and what was written counts once."""
 
     body_bytes_max = API_BODY_BYTES_MAX
     # The fullest report has seven an entry; one that is a little too long is still told of that.
