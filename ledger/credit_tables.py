@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from ledger.states import CreditKind
@@ -61,6 +62,14 @@ credit_entries = Table(
 partial_index("ix_credit_entries_grants", credit_entries.c.customer_id, where="grant_id IS NULL")
 partial_index("ix_credit_entries_covers", credit_entries.c.covers, where="covers IS NOT NULL")
 Index("ix_credit_entries_source", credit_entries.c.source)
+#: What was used, and what came back, under the product's own id of what was made.
+Index(
+    "ix_credit_entries_reference",
+    credit_entries.c.customer_id,
+    credit_entries.c.reference,
+    sqlite_where=text("reference IS NOT NULL"),
+    postgresql_where=text("reference IS NOT NULL"),
+)
 
 #: Grants whose validity has not ended yet; a row goes when what was left is written off.
 credit_expiries = Table(

@@ -86,6 +86,16 @@ class RequestState(StrEnum):
     JUDGED = "judged"  # its case has the decision
 
 
+class ClaimState(StrEnum):
+    """Where credits that are asked back stand."""
+
+    WAITING = "waiting"  # to be judged
+    REVIEW = "review"  # a person states what nobody knows
+    OBSERVED = "observed"  # approved in observe mode: nothing came back
+    RESTORED = "restored"  # back, as far as they are shown to have gone
+    DENIED = "denied"  # none come back
+
+
 class EndState(StrEnum):
     """Where the end of a refunded subscription stands."""
 

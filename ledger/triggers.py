@@ -7,12 +7,13 @@ before; that it is never below nothing is a CHECK.
 
 from sqlalchemy import Connection
 
+from ledger.claim_tables import credit_decisions
 from ledger.credit_tables import credit_entries
 from ledger.states import MONEY_HELD
 from ledger.tables import audit, decisions, seals
 
 #: Rows of these tables are never changed and never deleted (invariant I12).
-APPEND_ONLY = (decisions, seals, audit, credit_entries)
+APPEND_ONLY = (decisions, seals, audit, credit_entries, credit_decisions)
 _HELD = ", ".join(f"'{state.value}'" for state in sorted(MONEY_HELD))
 
 _OVERDRAWN = f"""

@@ -1,35 +1,30 @@
 """`redress credits`: what a customer has, and giving, using and restoring credits by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
+from sqlalchemy import Connection
 
-from ledger.credit_grants import Grant, drawing_order, is_valid
+from ledger.credit_claims import ClaimConflict, NewClaim, claim_of_key, write_claim
+from ledger.credit_grants import Grant, is_valid
 from ledger.credit_usage import UsageReport, record_usage
-from ledger.credits import (
-    grant_credits,
-    grants_of_customers,
-    lock_customers,
-    overdrawn,
-    restore_credits,
-)
-from ledger.states import CreditKind
+from ledger.credits import grant_credits, grants_of_customer, overdrawn
+from ops.claims_commands import came_to, claims_group, outcome_sentence
+from ops.credit_arguments import AMOUNT, CUSTOMER, EVIDENCE, KEY, OPERATOR_KEYS
 from ops.moments import Moment, short_moment
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import counted, json_option, print_json, print_table, say
+from policy.credit_losses import CreditLoss
+from policy.decision import Verdict
+from workers.case_following import Desk
+from workers.claim_judging import decide_claim
+from workers.terms_book import TermsBook
 
-_CREDITS_MAX: Final = 10**9
-_KEY_CHARS_MAX: Final = 200
 _DAY_SECONDS: Final = 86_400
-
-_AMOUNT = click.argument("amount", type=click.IntRange(1, _CREDITS_MAX))
-_CUSTOMER = click.argument("customer_id")
-_KEY = click.option(
-    "--key", help="Names this act: the same key a second time changes nothing.", required=True
-)
+_KNOWN: Final = "nothing: the key is known"
 
 
 @click.group("credits", epilog="Example: redress credits show cus_QabcD2eZvKYlo2C")
@@ -38,14 +33,14 @@ def credits_group() -> None:
 
 
 @credits_group.command("show", epilog="Example: redress credits show cus_QabcD2eZvKYlo2C --json")
-@_CUSTOMER
+@CUSTOMER
 @json_option
 @click.pass_obj
 def show_command(operator: OperatorContext, customer_id: str, *, as_json: bool) -> None:
     """Show every grant of a customer, what became of it, and what is left."""
     now_ms = operator.clock.now_ms()
     with operator.wiring() as wiring, wiring.store.read() as connection:
-        grants = sorted(grants_of_customers(connection, [customer_id]), key=drawing_order)
+        grants = grants_of_customer(connection, customer_id)
         short = overdrawn(connection, customer_id)
     available = sum(one.left for one in grants if is_valid(one, now_ms // 1000))
     if as_json:
@@ -68,9 +63,9 @@ def show_command(operator: OperatorContext, customer_id: str, *, as_json: bool) 
     "grant",
     epilog="Example: redress credits grant cus_1 50 --key gift-7 --reason 'a goodwill gift'",
 )
-@_CUSTOMER
-@_AMOUNT
-@_KEY
+@CUSTOMER
+@AMOUNT
+@KEY
 @click.option("--valid-days", type=click.IntRange(1, 3660), help="How long they can be used.")
 @REASON_OPTION
 @click.pass_obj
@@ -85,13 +80,13 @@ def grant_command(
     reason: str | None,
 ) -> None:
     """Give a customer credits that no purchase brought."""
-    given, named = require_reason(reason), _key(key)
+    given = require_reason(reason)
     now_ms = operator.clock.now_ms()
     at = now_ms // 1000
     with operator.wiring() as wiring, wiring.store.write() as connection:
         done = grant_credits(
             connection,
-            key=f"operator:{named}",
+            key=f"{OPERATOR_KEYS}{key}",
             customer_id=customer_id,
             credits=amount,
             at=at,
@@ -107,16 +102,16 @@ def grant_command(
             detail=given,
             result=_result(done=done),
         )
-    say(_told(f"{counted(amount, 'credit')} granted to {customer_id}", named, done=done))
+    say(_told(f"{counted(amount, 'credit')} granted to {customer_id}", key, done=done))
 
 
 @credits_group.command(
     "use",
     epilog="Example: redress credits use cus_1 5 --key gen-9 --failed --reason 'missed report'",
 )
-@_CUSTOMER
-@_AMOUNT
-@_KEY
+@CUSTOMER
+@AMOUNT
+@KEY
 @click.option("--at", "at_ms", type=Moment(), help="When: 2h, 2026-01-31. Default: now.")
 @click.option("--failed", is_flag=True, help="What was made with them failed.")
 @REASON_OPTION
@@ -133,16 +128,10 @@ def use_command(
     failed: bool,
 ) -> None:
     """Report a usage that the product did not report."""
-    given, named = require_reason(reason), _key(key)
+    given = require_reason(reason)
     now_ms = operator.clock.now_ms()
-    report = UsageReport(
-        key=f"operator:{named}",
-        customer_id=customer_id,
-        credits=amount,
-        at=(now_ms if at_ms is None else at_ms) // 1000,
-        successful=not failed,
-        reference=None,
-    )
+    at = (now_ms if at_ms is None else at_ms) // 1000
+    report = _report(key, customer_id, amount, at, successful=not failed)
     with operator.wiring() as wiring, wiring.store.write() as connection:
         recorded = record_usage(connection, [report], now_ms)
         done = recorded.recorded == 1
@@ -156,9 +145,9 @@ def use_command(
         )
     if recorded.conflicting:
         raise click.ClickException(
-            f"The key {named} was used before for another usage; give this one a key of its own."
+            f"The key {key} was used before for another usage; give this one a key of its own."
         )
-    say(_told(f"{counted(amount, 'credit')} of {customer_id} used", named, done=done))
+    say(_told(f"{counted(amount, 'credit')} of {customer_id} used", key, done=done))
     if recorded.overdrawn:
         say(f"{counted(recorded.overdrawn, 'credit')} of them were covered by no grant.")
 
@@ -167,72 +156,90 @@ def use_command(
     "restore",
     epilog="Example: redress credits restore cus_1 5 --key gen-9 --evidence gen-9 --reason 'it failed'",
 )
-@_CUSTOMER
-@_AMOUNT
-@_KEY
-@click.option(
-    "--evidence", help="What shows the loss: a generation's id, an incident.", required=True
-)
+@CUSTOMER
+@AMOUNT
+@KEY
+@EVIDENCE
+@click.option("--lost", is_flag=True, help="They went without being used.")
+@click.option("--at", "at_ms", type=Moment(), help="When: 2h, 2026-01-31. Default: now.")
 @REASON_OPTION
 @click.pass_obj
-def restore_command(
-    operator: OperatorContext,
-    /,
-    customer_id: str,
-    amount: int,
-    *,
-    key: str,
-    evidence: str,
-    reason: str | None,
-) -> None:
-    """Give back credits that a failure took: to the grant that was drawn last, or as new ones."""
-    given, named = require_reason(reason), _key(key)
+def restore_command(operator: OperatorContext, /, **given: Any) -> None:
+    """Give back credits that a failure took: to the grants that they were drawn from, or as new ones.
+
+    It is decided like every claim: what came back for the same evidence before does not come back again.
+    """
+    key, reason = given["key"], require_reason(given["reason"])
     now_ms = operator.clock.now_ms()
     with operator.wiring() as wiring, wiring.store.write() as connection:
-        lock_customers(connection, [customer_id])
-        grant = _drawn_last(grants_of_customers(connection, [customer_id]), amount, now_ms // 1000)
-        told: dict[str, Any] = {
-            "key": f"restore:{named}",
-            "credits": amount,
-            "source": "operator",
-            "reference": evidence,
-            "at": now_ms // 1000,
-            "now_ms": now_ms,
-        }
-        if grant is not None:
-            done = restore_credits(connection, grant=grant, **told)
-        else:
-            kind = CreditKind.RESTORATION
-            done = grant_credits(
-                connection, customer_id=customer_id, expires_at=None, kind=kind, **told
-            )
-        detail = f"{given} (evidence: {evidence})"
+        told = _claim_by_hand(connection, reason, given, now_ms)
+        try:
+            claim, fresh = write_claim(connection, told, now_ms)
+        except ClaimConflict:
+            raise click.ClickException(
+                f"The key {key} was used before for other credits; give these one of their own."
+            ) from None
+        desk = Desk(connection=connection, settings=operator.settings(), now_ms=now_ms)
+        judged = decide_claim(desk, TermsBook(), claim) if fresh else None
         audit_act(
             connection,
             "credits.restore",
-            customer_id,
+            claim.customer_id,
             now_ms=now_ms,
-            detail=detail,
-            result=_result(done=done),
+            detail=f"{reason} (evidence: {claim.reference})",
+            result=_KNOWN if judged is None else came_to(judged),
         )
-    say(_told(f"{counted(amount, 'credit')} restored to {customer_id}", named, done=done))
+    if judged is None:
+        say(_told("", key, done=False))
+    elif judged.decision.verdict is Verdict.APPROVE:
+        say(outcome_sentence(claim, judged))
+    else:
+        raise click.ClickException(outcome_sentence(claim, judged))
 
 
-def _drawn_last(grants: Sequence[Grant], amount: int, at: int) -> Grant | None:
-    """The last grant in the order of drawing of which so many are used and that is still valid."""
-    drawn = [one for one in grants if one.used - one.restored >= amount and is_valid(one, at)]
-    return max(drawn, key=drawing_order, default=None)
+def _claim_by_hand(
+    connection: Connection, reason: str, given: Mapping[str, Any], now_ms: int
+) -> NewClaim:
+    """What an operator gives back: who does so has looked at what shows the loss."""
+    key = f"{OPERATOR_KEYS}{given['key']}"
+    at = (now_ms if given["at_ms"] is None else given["at_ms"]) // 1000
+    known = claim_of_key(connection, key)
+    try:
+        return NewClaim(
+            key=key,
+            customer_id=given["customer_id"],
+            loss=CreditLoss.LOST if given["lost"] else CreditLoss.FAILED,
+            credits=given["amount"],
+            # The same line a minute later is the same act.
+            at=known.at if known is not None and given["at_ms"] is None else at,
+            reference=given["evidence"],
+            evidence=reason,
+            documented=given["amount"],
+            our_fault=True,
+        )
+    except ValueError as wrong:
+        raise click.UsageError(f"{wrong}.") from None
 
 
-def _key(key: str) -> str:
-    named = key.strip()
-    if not named or len(named) > _KEY_CHARS_MAX or not named.isprintable():
-        raise click.UsageError(f"--key must be 1 to {_KEY_CHARS_MAX} printable characters.")
-    return named
+credits_group.add_command(claims_group)
+
+
+def _report(key: str, customer_id: str, amount: int, at: int, *, successful: bool) -> UsageReport:
+    try:
+        return UsageReport(
+            key=f"{OPERATOR_KEYS}{key}",
+            customer_id=customer_id,
+            credits=amount,
+            at=at,
+            successful=successful,
+            reference=None,
+        )
+    except ValueError as wrong:
+        raise click.UsageError(f"{wrong}.") from None
 
 
 def _result(*, done: bool) -> str:
-    return "done" if done else "nothing: the key is known"
+    return "done" if done else _KNOWN
 
 
 def _told(sentence: str, key: str, *, done: bool) -> str:

@@ -1,11 +1,12 @@
 """`redress policy redecide`: every stored decision made again from its own facts (invariant I7)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import click
 from sqlalchemy import Connection
 
+from ledger.credit_decisions import every_credit_decision
 from ledger.decisions import every_decision
 from ledger.rows import AnyRow
 from ops.operator_context import OperatorContext
@@ -20,17 +21,18 @@ from ops.terminal import (
 )
 from policy.decision import Decision
 from policy.redeciding import redecide_any
-from policy.terms_file import TermsError, load_every_version
+from policy.terms_file import Terms, TermsError, load_every_version
 
 _TOLD_EVERY = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differing:
-    """A decision that its own facts do not lead to any more."""
+    """A decision that its own facts do not lead to any more: about a case's money, or a claim's credits."""
 
     decision_id: int
-    case_id: int
+    case_id: int | None
+    claim_id: int | None
     stored: str
     found: str
 
@@ -71,28 +73,63 @@ def _made_again(connection: Connection) -> tuple[int, list[Differing]]:
 def _compared(connection: Connection) -> Iterator[Differing | None]:
     versions = {terms.version: terms for terms in load_every_version()}
     for row in every_decision(connection):
-        try:
-            stored = Decision.from_json(row.body)
-            terms = versions.get(stored.terms_version)
-            if terms is None:
-                raise TermsError(f"its terms {stored.terms_version} are not there")
-            again = redecide_any(stored.facts, terms)
-        except ValueError as error:
-            yield _differing(row, str(error))
-        else:
-            same = again.to_json() == row.body and again.verdict.value == row.verdict
-            amount = again.amount
-            money = (None, None) if amount is None else (amount.amount_minor, amount.currency)
-            yield None if same else _differing(row, _said(again.verdict.value, *money))
+        yield _made_anew(row, versions, _money)
+    for row in every_credit_decision(connection):
+        yield _made_anew(row, versions, _credits)
 
 
-def _differing(row: AnyRow, found: str) -> Differing:
-    stored = _said(row.verdict, row.amount_minor, row.currency)
-    return Differing(decision_id=row.id, case_id=row.case_id, stored=stored, found=found)
+def _made_anew(
+    row: AnyRow, versions: Mapping[str, Terms], outcome: Callable[[Decision], str]
+) -> Differing | None:
+    stored = _stored(row)
+    try:
+        body = Decision.from_json(row.body)
+        terms = versions.get(body.terms_version)
+        if terms is None:
+            raise TermsError(f"its terms {body.terms_version} are not there")
+        again = redecide_any(body.facts, terms)
+    except ValueError as error:
+        return _differing(row, stored, str(error))
+    found = outcome(again)
+    return (
+        None if (again.to_json(), found) == (row.body, stored) else _differing(row, stored, found)
+    )
 
 
-def _said(verdict: str, amount_minor: int | None, currency: str | None) -> str:
-    return verdict if amount_minor is None else f"{verdict} {amount_minor} {currency}"
+def _stored(row: AnyRow) -> str:
+    """What the row's own columns say, in the words of `_money` and `_credits`."""
+    values = row._asdict()
+    if "credits" in values:
+        return _said(row.verdict, row.credits, "credits")
+    return _said(row.verdict, row.amount_minor, row.currency)
+
+
+def _money(decision: Decision) -> str:
+    amount = decision.amount
+    if amount is None:
+        return _said(decision.verdict.value, None, None)
+    return _said(decision.verdict.value, amount.amount_minor, amount.currency)
+
+
+def _credits(decision: Decision) -> str:
+    effect = decision.credits
+    number = None if effect is None or effect.restored == 0 else effect.restored
+    return _said(decision.verdict.value, number, "credits")
+
+
+def _differing(row: AnyRow, stored: str, found: str) -> Differing:
+    values = row._asdict()
+    return Differing(
+        decision_id=row.id,
+        case_id=values.get("case_id"),
+        claim_id=values.get("claim_id"),
+        stored=stored,
+        found=found,
+    )
+
+
+def _said(verdict: str, number: int | None, unit: str | None) -> str:
+    return verdict if number is None else f"{verdict} {number} {unit}"
 
 
 def _tell(counts: int, differing: list[Differing]) -> None:
@@ -101,9 +138,13 @@ def _tell(counts: int, differing: list[Differing]) -> None:
         return
     say(f"{len(differing)} of {counted(counts, 'decision')} come out otherwise:")
     print_table(
-        ("decision", "case", "stored", "now"),
-        [(str(one.decision_id), str(one.case_id), one.stored, one.found) for one in differing],
-        right=("decision", "case"),
+        ("decision", "about", "stored", "now"),
+        [(str(one.decision_id), _about(one), one.stored, one.found) for one in differing],
+        right=("decision",),
         wrap_last=True,
     )
     say("The rules or the terms changed, or the row did: `redress doctor` looks at the seals.")
+
+
+def _about(one: Differing) -> str:
+    return f"case {one.case_id}" if one.claim_id is None else f"claim {one.claim_id}"

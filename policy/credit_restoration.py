@@ -5,46 +5,13 @@ Source: policy § Clauses `PART-CREDITS` (generations that system errors made fa
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 
 from policy.canonical_json import Json, exact_keys
-from policy.checks import require_count, require_flag, require_member
 from policy.clauses import Clause
+from policy.credit_losses import CreditClaim, CreditLoss
 from policy.decision import ClauseResult, CreditEffect, Decision, Verdict
 from policy.terms_file import Terms
-
-
-class CreditLoss(StrEnum):
-    """How the credits went."""
-
-    FAILED = "failed"  # spent on generations that failed
-    LOST = "lost"  # gone without being spent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreditClaim:
-    """Credits that are asked back.
-
-    `documented` is how many of them the usage reports, or a record of the incident, show to have gone
-    that way; `our_fault` whether a system error or a platform problem was the cause; `restored` what
-    came back for it before. None: not known. Raises MalformedFactError at birth.
-    """
-
-    loss: CreditLoss
-    claimed: int
-    documented: int | None
-    our_fault: bool | None
-    restored: int
-
-    def __post_init__(self) -> None:
-        """Refuse wrong types."""
-        require_member("loss", self.loss, CreditLoss)
-        require_count("claimed", self.claimed)
-        require_count("documented", self.documented, optional=True)
-        require_count("restored", self.restored)
-        if self.our_fault is not None:
-            require_flag("our_fault", self.our_fault)
 
 
 def decide_restoration(claim: CreditClaim, terms: Terms) -> Decision:

@@ -29,9 +29,17 @@ LOOK_UP_JOB: Final = "workers.jobs.look_up"
 SEND_NOTICE_JOB: Final = "workers.jobs.send_notice"
 JUDGE_REQUEST_JOB: Final = "workers.jobs.judge_request"
 END_SUBSCRIPTION_JOB: Final = "workers.jobs.end_subscription"
+JUDGE_CLAIM_JOB: Final = "workers.jobs.judge_claim"
 
 EFFECT_JOBS: Final = frozenset(
-    {SEND_REFUND_JOB, LOOK_UP_JOB, SEND_NOTICE_JOB, JUDGE_REQUEST_JOB, END_SUBSCRIPTION_JOB}
+    {
+        SEND_REFUND_JOB,
+        LOOK_UP_JOB,
+        SEND_NOTICE_JOB,
+        JUDGE_REQUEST_JOB,
+        END_SUBSCRIPTION_JOB,
+        JUDGE_CLAIM_JOB,
+    }
 )
 JOB_NAMES: Final = EFFECT_JOBS | {DRAIN_EVENTS_JOB}
 """Every function that a worker may run; a job that names another is refused."""

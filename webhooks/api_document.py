@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from webhooks.api_models import Problem
-from webhooks.product_api import ROUTES, Route
+from webhooks.product_routes import ROUTES, Route
 
 _SCHEMAS: Final = "#/components/schemas/"
 #: What any call may be answered with, and why.

@@ -17,7 +17,8 @@ from webhooks.answers import Answer, json_answer
 from webhooks.api_document import openapi_document
 from webhooks.api_models import Taken
 from webhooks.json_parts import has_more_parts
-from webhooks.product_api import ROUTES, ProductApi, Refused, Route
+from webhooks.product_api import ProductApi, Refused
+from webhooks.product_routes import ROUTES, Route
 from webhooks.receive import refuse_form
 
 DOCUMENT_PATH: Final = "/api/openapi.json"

@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ledger.states import RequestState, Standing, StandingCause
+from ledger.states import ClaimState, RequestState, Standing, StandingCause
+from policy.credit_losses import CreditLoss
 from policy.decision import Verdict
 from policy.request_facts import Reason
 from runtime.call_limits import (
@@ -38,6 +39,12 @@ def _address(text: str) -> str:
 def _storable(text: str) -> str:
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError("must be text without NUL characters")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must say something")
     return text
 
 
@@ -168,6 +175,54 @@ class RefundRequestOut(_Model):
     state: RequestState
     case_id: int | None
     decision: DecisionOut | None
+
+
+class CreditClaimIn(Taken):
+    """Credits are asked back for a customer, with what shows that they went."""
+
+    key: RequestKey = Field(description="Yours, unique for ever: a repetition changes nothing.")
+    customer_id: Name = Field(description="Stripe's id of the customer.")
+    loss: CreditLoss = Field(
+        description="failed: spent on what failed; lost: gone without being spent."
+    )
+    credits: Annotated[int, Field(ge=1, le=USAGE_CREDITS_MAX)] = Field(
+        description="All that went for this reference, with what came back for it before."
+    )
+    at: Seconds = Field(description="When it failed, or was lost. Unix seconds, UTC.")
+    reference: Name = Field(
+        description="What failed: your id of it, as its usage was reported; or the incident's id."
+    )
+    evidence: Annotated[
+        str,
+        Field(min_length=1, max_length=REQUEST_EVIDENCE_CHARS_MAX),
+        AfterValidator(_storable),
+        AfterValidator(_not_blank),
+    ] = Field(description="What happened, and what shows it: the error, a log's line, a link.")
+    our_fault: bool | None = Field(
+        default=None, description="Whether the platform was the cause; null: not known."
+    )
+    documented: Annotated[int, Field(ge=0, le=USAGE_CREDITS_MAX)] | None = Field(
+        default=None,
+        description="Of lost credits, how many the incident's record shows; null: not known.",
+    )
+
+
+class CreditDecisionOut(_Model):
+    """What was decided about credits; `credits` come back, `clauses` were looked at."""
+
+    verdict: Verdict
+    credits: int
+    clauses: list[str]
+    terms_version: str
+
+
+class CreditClaimOut(_Model):
+    """One claim as it stands."""
+
+    claim_id: int
+    state: ClaimState
+    note: str | None = Field(description="What is not known, or why not all comes back.")
+    decision: CreditDecisionOut | None
 
 
 class FieldProblem(_Model):

@@ -1,13 +1,12 @@
 """The product API: what the merchant's product tells, and asks (docs/api.md).
 
-Each call is one record of `ROUTES`: Flask and the OpenAPI document are both made from it.
+Each method does one call; `product_routes.py` says where it is and what it takes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from ledger.accounts import account_of
@@ -23,8 +22,9 @@ from runtime.queues import JUDGE_REQUEST_JOB, Wakeups
 from webhooks import api_models as models
 
 #: Clocks of other machines may be ahead of ours by so much.
-_AHEAD_SECONDS = 300
-_REQUEST_ID_MAX = 2**53
+AHEAD_SECONDS: Final = 300
+#: What JSON numbers hold exactly.
+ID_MAX: Final = 2**53
 
 
 class Refused(Exception):
@@ -35,6 +35,18 @@ class Refused(Exception):
     ) -> None:
         super().__init__(code)
         self.status, self.code, self.message, self.problem = status, code, message, problem
+
+
+def wrong_field(name: str, problem: str) -> Refused:
+    """The answer to a field that no model can refuse by itself."""
+    return Refused(422, "invalid", "The call has wrong fields.", (name, problem))
+
+
+def key_used(noun: str) -> Refused:
+    """The answer to a second call under a key that says something else."""
+    return Refused(
+        409, "key_used", f"The key was used before for another {noun}; take a new one."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +119,10 @@ class ProductApi:
         """Take a refund request in; it is judged at once, and its state can be asked for."""
         now_ms = self.clock.now_ms()
         now = now_ms // 1000
-        if asked.asked_at is not None and asked.asked_at > now + _AHEAD_SECONDS:
-            problem = ("asked_at", "must not lie in the future")
-            raise Refused(422, "invalid", "The call has wrong fields.", problem)
+        if asked.asked_at is not None and asked.asked_at > now + AHEAD_SECONDS:
+            raise wrong_field("asked_at", "must not lie in the future")
         if len(set(asked.reasons)) != len(asked.reasons):
-            problem = ("reasons", "must not name a reason twice")
-            raise Refused(422, "invalid", "The call has wrong fields.", problem)
+            raise wrong_field("reasons", "must not name a reason twice")
         request = NewRequest(
             key=f"{models.REQUEST_KEY_PREFIX}{asked.key}",
             email=asked.account_email,
@@ -128,9 +138,7 @@ class ProductApi:
                 request_id, fresh = write_request(connection, request, now_ms)
                 shown = _request_shown(connection, request_id)
         except RequestConflict:
-            raise Refused(
-                409, "key_used", "The key was used before for another request; take a new one."
-            ) from None
+            raise key_used("request") from None
         if fresh:
             self.wakeups.wake_effect(JUDGE_REQUEST_JOB, request_id)
         return 202, shown
@@ -141,33 +149,8 @@ class ProductApi:
             return 200, _request_shown(connection, request_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """One parameter in a path; `schema` is its JSON Schema."""
-
-    name: str
-    description: str
-    schema: Mapping[str, object]
-    convert: Callable[[str], Any] = str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One call: where, what it takes, what it answers by status, and the method that does it."""
-
-    method: str
-    path: str  # with {parameters}, as OpenAPI writes them
-    name: str
-    summary: str
-    handler: Callable[..., tuple[int, BaseModel]]
-    answers: Mapping[int, type[BaseModel]]
-    body: type[models.Taken] | None = None
-    parameters: tuple[Parameter, ...] = ()
-    refusals: frozenset[int] = field(default_factory=frozenset)
-
-
 def _request_shown(connection: Connection, request_id: int) -> models.RefundRequestOut:
-    known = request_id <= _REQUEST_ID_MAX
+    known = request_id <= ID_MAX
     request = request_by_id(connection, request_id) if known else None
     if request is None:
         raise Refused(404, "not_found", "There is no request of this id.")
@@ -190,74 +173,3 @@ def _decision_shown(decision: Decision) -> models.DecisionOut:
         clauses=[result.clause.value for result in decision.clauses],
         terms_version=decision.terms_version,
     )
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_REQUEST_ID_MAX)):
-        raise ValueError(text)
-    return int(text)
-
-
-def _customer(text: str) -> str:
-    if not text.isprintable() or len(text) > _CUSTOMER_CHARS_MAX:
-        raise ValueError(text)
-    return text
-
-
-_CUSTOMER_CHARS_MAX: Final = 200
-
-ROUTES: Final = (
-    Route(
-        method="POST",
-        path="/api/credits/usage",
-        name="reportUsage",
-        summary="Report credits that were used, up to 10,000 at once",
-        handler=ProductApi.report_usage,
-        body=models.UsageReportIn,
-        answers={200: models.UsageReportOut},
-    ),
-    Route(
-        method="GET",
-        path="/api/customers/{customer_id}",
-        name="showCustomer",
-        summary="A customer's standing and credits",
-        handler=ProductApi.show_customer,
-        answers={200: models.CustomerOut},
-        parameters=(
-            Parameter(
-                name="customer_id",
-                description="Stripe's id of the customer.",
-                schema={"type": "string", "minLength": 1, "maxLength": _CUSTOMER_CHARS_MAX},
-                convert=_customer,
-            ),
-        ),
-        refusals=frozenset({404}),
-    ),
-    Route(
-        method="POST",
-        path="/api/refund-requests",
-        name="askForRefund",
-        summary="Ask for a refund on behalf of a customer",
-        handler=ProductApi.ask_for_refund,
-        body=models.RefundRequestIn,
-        answers={202: models.RefundRequestOut},
-        refusals=frozenset({409}),
-    ),
-    Route(
-        method="GET",
-        path="/api/refund-requests/{request_id}",
-        name="showRefundRequest",
-        summary="One refund request and its decision",
-        handler=ProductApi.show_request,
-        answers={200: models.RefundRequestOut},
-        parameters=(
-            Parameter(
-                name="request_id",
-                description="The id that the request was answered with.",
-                schema={"type": "integer", "minimum": 1, "maximum": _REQUEST_ID_MAX},
-                convert=_whole,
-            ),
-        ),
-        refusals=frozenset({404}),
-    ),
-)

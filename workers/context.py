@@ -7,6 +7,7 @@ from ledger.engine import Store
 from runtime.clock import Clock
 from runtime.queues import (
     END_SUBSCRIPTION_JOB,
+    JUDGE_CLAIM_JOB,
     JUDGE_REQUEST_JOB,
     LOOK_UP_JOB,
     SEND_NOTICE_JOB,
@@ -44,6 +45,7 @@ def ring_for(
     notices: Iterable[int] = (),
     requests: Iterable[int] = (),
     ends: Iterable[int] = (),
+    claims: Iterable[int] = (),
 ) -> None:
     """Wake the effects workers for these rows, after the commit that made them due."""
     for intent_id in sorted(intents):
@@ -56,3 +58,5 @@ def ring_for(
         wakeups.wake_effect(JUDGE_REQUEST_JOB, row_id)
     for row_id in sorted(ends):
         wakeups.wake_effect(END_SUBSCRIPTION_JOB, row_id)
+    for row_id in sorted(claims):
+        wakeups.wake_effect(JUDGE_CLAIM_JOB, row_id)

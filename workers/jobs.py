@@ -5,7 +5,14 @@ the first job.
 """
 
 from runtime.limits import DRAIN_LINGER_SECONDS
-from workers import drain, effects, notice_dispatch, request_judging, subscription_ending
+from workers import (
+    claim_judging,
+    drain,
+    effects,
+    notice_dispatch,
+    request_judging,
+    subscription_ending,
+)
 from workers import look_up as questions
 from workers.context import WorkerContext
 
@@ -46,6 +53,11 @@ def judge_request(request_id: int) -> None:
 def end_subscription(end_id: int) -> None:
     """Do the next step of one subscription's end."""
     subscription_ending.end_subscription(_own_context(), end_id)
+
+
+def judge_claim(claim_id: int) -> None:
+    """Judge credits that are asked back."""
+    claim_judging.judge_claim(_own_context(), claim_id)
 
 
 def _own_context() -> WorkerContext:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
+from ledger.credit_claims import due_claims
 from ledger.credits import expire_credits
 from ledger.decisions import seal_decisions
 from ledger.inbox import release_expired, waiting_count
@@ -38,6 +39,7 @@ class Swept:
     notices: int
     requests: int
     ends: int
+    claims: int
     sealed: int
 
 
@@ -55,13 +57,22 @@ def sweep(context: WorkerContext) -> Swept:
         notices = due_notices(connection, now_ms, SWEEP_ROWS_MAX)
         requests = due_requests(connection, now_ms, SWEEP_ROWS_MAX)
         ends = due_ends(connection, now_ms, SWEEP_ROWS_MAX)
+        claims = due_claims(connection, now_ms, SWEEP_ROWS_MAX)
     if released:
         probe("sweep.took_back")
     if intents:
         probe("sweep.rang_again")
     if waiting:
         context.wakeups.wake_events()
-    ring_for(context.wakeups, intents, look_ups, notices=notices, requests=requests, ends=ends)
+    ring_for(
+        context.wakeups,
+        intents,
+        look_ups,
+        notices=notices,
+        requests=requests,
+        ends=ends,
+        claims=claims,
+    )
     issues = issue_due(context)
     return Swept(
         released=released,
@@ -72,6 +83,7 @@ def sweep(context: WorkerContext) -> Swept:
         notices=len(notices),
         requests=len(requests),
         ends=len(ends),
+        claims=len(claims),
         sealed=sealed,
     )
 

@@ -3,6 +3,7 @@
 from alembic import context
 
 import ledger.api_token_tables
+import ledger.claim_tables
 import ledger.credit_tables
 import ledger.ending_tables
 import ledger.issue_tables

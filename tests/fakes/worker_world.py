@@ -14,6 +14,7 @@ from typing import Any
 import stripe
 from sqlalchemy import Table, select
 
+from ledger.claim_tables import credit_claims
 from ledger.ending_tables import subscription_ends
 from ledger.engine import Store
 from ledger.events import NewEvent
@@ -30,6 +31,7 @@ from runtime.queues import (
     DRAIN_EVENTS_JOB,
     EFFECT_JOBS,
     END_SUBSCRIPTION_JOB,
+    JUDGE_CLAIM_JOB,
     JUDGE_REQUEST_JOB,
     SEND_NOTICE_JOB,
     SEND_REFUND_JOB,
@@ -39,6 +41,7 @@ from tests.fakes.frozen_clock import FrozenClock
 from tests.fakes.in_process_stripe import InProcessStripe
 from webhooks.parsing import Expected, parse_event
 from workers.catalogue_book import CatalogueBook
+from workers.claim_judging import judge_claim
 from workers.context import WorkerContext
 from workers.crash_points import CrashPoints, NoCrash
 from workers.drain import drain_events
@@ -300,6 +303,7 @@ class WorkerWorld:
             select(look_ups.c.id).where(look_ups.c.state == "wanted"),
             select(subscription_ends.c.id).where(subscription_ends.c.state == "wanted"),
             select(refund_requests.c.id).where(refund_requests.c.state == "waiting"),
+            select(credit_claims.c.id).where(credit_claims.c.state == "waiting"),
             select(decisions.c.id).where(decisions.c.id.not_in(select(seals.c.decision_id))),
         )
         with self.store.read() as connection:
@@ -342,6 +346,8 @@ class WorkerWorld:
             end_subscription(self.context, int(str(row_id)))
         elif name == JUDGE_REQUEST_JOB:
             judge_request(self.context, int(str(row_id)))
+        elif name == JUDGE_CLAIM_JOB:
+            judge_claim(self.context, int(str(row_id)))
         else:
             look_up(self.context, int(str(row_id)))
 

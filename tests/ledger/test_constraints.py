@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from ledger.api_token_tables import api_tokens
 from ledger.audit_log import record
+from ledger.claim_tables import credit_claims, credit_decisions
 from ledger.credit_tables import credit_entries
 from ledger.decisions import seal_decisions
 from ledger.ending_tables import subscription_ends
@@ -242,6 +243,24 @@ REFUSED = [
     ),
     Refused(name="inv_end_has_time", make=change(subscription_ends, next_attempt_ms=None)),
     Refused(name="inv_outage_lasts", make=change(outages, ended_at=1)),
+    Refused(name="inv_claim_once", make=write_again(credit_claims), sqlite="credit_claims.key"),
+    Refused(name="inv_claim_state", make=change(credit_claims, state="gone", next_attempt_ms=None)),
+    Refused(name="inv_claim_loss", make=change(credit_claims, loss="stolen")),
+    Refused(name="inv_claim_credits", make=change(credit_claims, credits=0)),
+    Refused(name="inv_claim_credits", make=change(credit_claims, documented=-1)),
+    Refused(name="inv_claim_waiting_has_time", make=change(credit_claims, next_attempt_ms=None)),
+    Refused(name="inv_claim_waiting_has_time", make=change(credit_claims, state="denied")),
+    Refused(
+        name="inv_i6_credit_decision_verdict",
+        make=write_again(credit_decisions, verdict="perhaps", credits=None),
+    ),
+    Refused(
+        name="inv_i6_approval_names_credits", make=write_again(credit_decisions, credits=None)
+    ),
+    Refused(
+        name="inv_i6_approval_names_credits", make=write_again(credit_decisions, verdict="deny")
+    ),
+    Refused(name="inv_credit_decision_credits", make=write_again(credit_decisions, credits=0)),
 ]
 
 OVERDRAWN = [
@@ -285,6 +304,9 @@ def fill(store):
         put(connection, credit_issues, source="in_1", ref="price_1", state="waiting", quantity=1)
         put(connection, refund_requests, key="k-1", state="waiting")
         put(connection, accounts, customer_id="cus_1", standing="active")
+        claim = {"key": "c-1", "loss": "lost", "credits": 5}
+        put(connection, credit_claims, **claim, state="waiting", next_attempt_ms=1)
+        put(connection, credit_decisions, claim_id=1, verdict="approve", credits=5)
         put(connection, outages, began_at=1, ended_at=2)
         put(connection, api_tokens, name="product", digest="d")
         put(
@@ -336,7 +358,7 @@ def test_every_trigger_is_tried():
     """The triggers are those of I4, of credits and of the append-only tables, in both dialects; all are tried."""
     append_only = {table.name for table in APPEND_ONLY}
 
-    assert {"decisions", "seals", "audit", "credit_entries"} == append_only
+    assert {"decisions", "seals", "audit", "credit_entries", "credit_decisions"} == append_only
     for dialect, count in (
         ("sqlite", 2 * len(append_only) + 3),
         ("postgresql", 5 + len(append_only)),

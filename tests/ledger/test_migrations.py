@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 import ledger.api_token_tables
+import ledger.claim_tables
 import ledger.credit_tables
 import ledger.ending_tables
 import ledger.issue_tables

@@ -8,6 +8,9 @@ from sqlalchemy import event
 from ledger.api_tokens import token_name
 from ledger.brake import spend_since
 from ledger.cases import cases_about, cases_keeping
+from ledger.credit_claims import due_claims, take_claim
+from ledger.credit_decisions import last_credit_decision
+from ledger.credit_returns import credits_gone
 from ledger.decisions import last_decision, seal_decisions
 from ledger.inbox import claim_events, release_expired, waiting_count
 from ledger.look_ups import due_look_ups, take_look_up, was_answered
@@ -45,6 +48,10 @@ _OFTEN = {
     "lease_request": lambda connection: lease_request(connection, 1, NOON_MS, NOON_MS),
     "requests_of_case": lambda connection: requests_of_case(connection, 1),
     "due_ends": lambda connection: due_ends(connection, NOON_MS, 100),
+    "due_claims": lambda connection: due_claims(connection, NOON_MS, 100),
+    "take_claim": lambda connection: take_claim(connection, 1, NOON_MS, NOON_MS),
+    "last_credit_decision": lambda connection: last_credit_decision(connection, 1),
+    "credits_gone": lambda connection: credits_gone(connection, "cus_1", "gen_1"),
     "take_end": lambda connection: take_end(connection, 1, NOON_MS, NOON_MS),
     "note_ended": lambda connection: note_ended(connection, "sub_1", NOON_MS),
     "refund_under_way": lambda connection: refund_under_way(connection, "ch_1", 1),

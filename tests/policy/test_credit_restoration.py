@@ -6,12 +6,8 @@ import pytest
 
 from policy.checks import MalformedFactError
 from policy.clauses import Clause
-from policy.credit_restoration import (
-    CreditClaim,
-    CreditLoss,
-    decide_restoration,
-    redecide_restoration,
-)
+from policy.credit_losses import CreditClaim, CreditLoss
+from policy.credit_restoration import decide_restoration, redecide_restoration
 from policy.decision import Decision, Verdict
 from policy.terms_file import load_terms
 

@@ -3,7 +3,8 @@
 import pytest
 
 from policy.checks import MalformedFactError
-from policy.credit_restoration import CreditClaim, CreditLoss, decide_restoration
+from policy.credit_losses import CreditClaim, CreditLoss
+from policy.credit_restoration import decide_restoration
 from policy.duplicate_decisions import decide_cleared, decide_duplicate
 from policy.duplicate_findings import DuplicateKind, Finding
 from policy.outage_decisions import OutageFacts, decide_outage

@@ -231,4 +231,5 @@ def test_job_names_are_the_allow_list():
         "workers.jobs.send_notice",
         "workers.jobs.judge_request",
         "workers.jobs.end_subscription",
+        "workers.jobs.judge_claim",
     } == queues.JOB_NAMES

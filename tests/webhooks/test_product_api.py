@@ -430,6 +430,8 @@ def test_document(call):
     validate(told)
 
     assert {
+        "/api/credits/claims",
+        "/api/credits/claims/{claim_id}",
         "/api/credits/usage",
         "/api/customers/{customer_id}",
         "/api/refund-requests",

@@ -26,6 +26,7 @@ WORDS = {
     "policy.canonical_json",
     "policy.checks",
     "policy.clauses",
+    "policy.credit_losses",
     "policy.decision",
     "policy.money",
     "policy.payments",

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from ledger.notice_tables import NoticeChannel
-from policy.credit_restoration import CreditClaim, CreditLoss, decide_restoration
+from policy.credit_losses import CreditClaim, CreditLoss
+from policy.credit_restoration import decide_restoration
 from policy.decision import Verdict
 from policy.payments import DisputeStanding
 from policy.request_decisions import decide_request

@@ -8,9 +8,9 @@ from ops.operator_context import current_actor
 ADA = "cus_ada"
 WHY = ("--reason", "a goodwill gift")
 ACTS = (
-    ("grant", ()),
-    ("use", ()),
-    ("restore", ("--evidence", "gen-9")),
+    ("grant", (), "done"),
+    ("use", (), "done"),
+    ("restore", ("--evidence", "gen-9"), "restored: 5 credits"),
 )
 
 
@@ -69,8 +69,8 @@ def test_used_beyond_what_there_is(world):
     assert "5 credits were used beyond what was granted." in redress("credits", "show", ADA).stdout
 
 
-@pytest.mark.parametrize(("act", "more"), ACTS, ids=[act for act, _ in ACTS])
-def test_once(world, act, more):
+@pytest.mark.parametrize(("act", "more", "result"), ACTS, ids=[act for act, _, _ in ACTS])
+def test_once(world, act, more, result):
     """The same key a second time changes nothing and says so; both are audited with who and why."""
     redress, store = world
     line = ("credits", act, ADA, 5, "--key", "k-1", *more, *WHY)
@@ -83,7 +83,7 @@ def test_once(world, act, more):
     with store.read() as connection:
         entries = entries_about(connection, ADA)
     assert [f"credits.{act}"] * 2 == [entry.action for entry in entries]
-    assert ["done", "nothing: the key is known"] == [entry.result for entry in entries]
+    assert [result, "nothing: the key is known"] == [entry.result for entry in entries]
     assert {current_actor()} == {entry.actor for entry in entries}
 
 
@@ -118,3 +118,30 @@ def test_wrong_use(sqlite_redress, line, named):
     assert 2 == ran.exit_code
     assert named in ran.stderr
     assert [] == redress.json("credits", "show", ADA)["grants"]
+
+
+@pytest.mark.parametrize("act", ["grant", "use"])
+@pytest.mark.parametrize(
+    ("customer", "key", "named"),
+    [
+        pytest.param(ADA, "k" * 192, "--key", id="a key that the column cannot hold"),
+        pytest.param("c" * 201, "k", "CUSTOMER_ID", id="a customer that it cannot hold"),
+        pytest.param("a\nb", "k", "CUSTOMER_ID", id="a customer of two lines"),
+    ],
+)
+def test_too_long_to_be_stored(sqlite_redress, act, customer, key, named):
+    """What could not be stored is wrong use that names it; the longest that can be is taken."""
+    redress, _ = sqlite_redress
+    ran = redress("credits", act, customer, 5, "--key", key, *WHY)
+    fits = redress("credits", act, "c" * 200, 5, "--key", "k" * 191, *WHY)
+
+    assert (2, True, 0) == (ran.exit_code, named in ran.stderr, fits.exit_code)
+
+
+@pytest.mark.parametrize(("act", "more"), [("use", ()), ("restore", ("--evidence", "gen-9"))])
+def test_moment_that_is_none(sqlite_redress, act, more):
+    """A moment before all unix time is wrong use, and nothing is written."""
+    redress, _ = sqlite_redress
+    ran = redress("credits", act, ADA, 5, "--key", "k", "--at", "1831-01-01", *more, *WHY)
+
+    assert (2, True) == (ran.exit_code, "at must be unix seconds" in ran.stderr)
