@@ -69,3 +69,16 @@ credit_decisions = Table(
     CheckConstraint("credits > 0", name="inv_credit_decision_credits"),
 )
 Index("ix_credit_decisions_claim", credit_decisions.c.claim_id, credit_decisions.c.id)
+
+#: A table of its own and no column of the case: whoever tells usage must not wait for who works on the case.
+late_usage = Table(
+    "late_usage",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("case_id", RowId, ForeignKey("cases.id"), nullable=False),
+    Column("decision_id", RowId, ForeignKey("decisions.id"), nullable=False),
+    Column("credits", BigInteger, nullable=False),
+    Column("told_ms", BigInteger, nullable=False),
+    CheckConstraint("credits > 0", name="inv_late_usage_credits"),
+)
+Index("ix_late_usage_case", late_usage.c.case_id)

@@ -9,12 +9,14 @@ in the order of their time; it is not undone when something older is told later.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from ledger.credit_grants import is_valid
 from ledger.credit_tables import credit_entries
 from ledger.credits import INSERT_ENTRIES, lock_customers
+from ledger.late_usage import DrawnUsage, note_late_usage
 from ledger.open_grants import OpenGrant, open_grants
 from ledger.states import CreditKind
 from runtime.call_limits import USAGE_CREDITS_MAX, USAGE_TEXT_CHARS_MAX
@@ -83,11 +85,12 @@ def record_usage(
     ]
     if rows:
         connection.execute(INSERT_ENTRIES, rows)
+        note_late_usage(connection, [*_drawn_of(rows)], now_ms)
     return UsageRecorded(
         recorded=len(fresh),
         known=known,
         conflicting=tuple(conflicting),
-        overdrawn=-sum(int(str(row["credits"])) for row in rows if row["grant_id"] is None),
+        overdrawn=-sum(row["credits"] for row in rows if row["grant_id"] is None),
     )
 
 
@@ -171,9 +174,7 @@ class _Left:
         return [*drawn, _Drawn(grant_id=None, credits=wanted)] if wanted else drawn
 
 
-def _rows(
-    report: UsageReport, drawn: Sequence[_Drawn], now_ms: int
-) -> Iterator[Mapping[str, object]]:
+def _rows(report: UsageReport, drawn: Sequence[_Drawn], now_ms: int) -> Iterator[Mapping[str, Any]]:
     for part, one in enumerate(drawn):
         yield {
             "key": f"{_KEY_PREFIX}{report.key}",
@@ -190,6 +191,12 @@ def _rows(
             "at": report.at,
             "recorded_ms": now_ms,
         }
+
+
+def _drawn_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[DrawnUsage]:
+    for row in rows:
+        if row["grant_id"] is not None:
+            yield DrawnUsage(grant_id=row["grant_id"], credits=-row["credits"], at=row["at"])
 
 
 def _chunks(items: Sequence[str]) -> Iterator[list[str]]:

@@ -7,6 +7,7 @@ import click
 from sqlalchemy import Connection
 
 from ledger.cases import Case, case_by_id, list_cases
+from ledger.late_usage import late_credits
 from ledger.payment_facts import payments_by_charge
 from ledger.refund_queries import case_story
 from ledger.refund_requests import requests_of_case
@@ -17,7 +18,7 @@ from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.refund_story import print_story, story_document
 from ops.stated_facts import STATED_OPTION, read_stated
-from ops.terminal import json_option, print_json, print_table, say
+from ops.terminal import counted, json_option, print_json, print_table, say
 from ops.typed_amount import read_amount_minor
 from policy.rulings import RulingRefused
 from policy.terms_file import load_every_version
@@ -79,16 +80,24 @@ def show_command(operator: OperatorContext, case_id: int, *, as_json: bool) -> N
     with operator.wiring() as wiring, wiring.store.read() as connection:
         story = case_story(connection, case_id)
         requests = requests_of_case(connection, case_id)
+        late = late_credits(connection, case_id)
     if story is None:
         raise click.ClickException(f"There is no case {case_id}; see `redress cases list`.")
     if as_json:
-        ids = [request.request_id for request in requests]
-        print_json(
-            story_document(story)
-            | {"due_ms": story.case.due_ms, "appeals": story.case.appeals, "request_ids": ids}
-        )
+        more = {
+            "due_ms": story.case.due_ms,
+            "appeals": story.case.appeals,
+            "request_ids": [request.request_id for request in requests],
+            "late_credits": late,
+        }
+        print_json(story_document(story) | more)
         return
     print_story(story, load_every_version()[-1].clause_titles, operator.clock.now_ms())
+    if late:
+        say(
+            f"{counted(late, 'credit')} that were used before a decision were told after it."
+            " Nothing was changed: look whether it would have come out otherwise."
+        )
     for request in requests:
         say(f"Asked for by request {request.request_id}: {', '.join(request.reasons)}.")
     if story.case.state == CaseState.REVIEW.value:

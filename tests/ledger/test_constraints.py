@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from ledger.api_token_tables import api_tokens
 from ledger.audit_log import record
-from ledger.claim_tables import credit_claims, credit_decisions
+from ledger.claim_tables import credit_claims, credit_decisions, late_usage
 from ledger.credit_tables import credit_entries
 from ledger.decisions import seal_decisions
 from ledger.ending_tables import subscription_ends
@@ -261,6 +261,7 @@ REFUSED = [
         name="inv_i6_approval_names_credits", make=write_again(credit_decisions, verdict="deny")
     ),
     Refused(name="inv_credit_decision_credits", make=write_again(credit_decisions, credits=0)),
+    Refused(name="inv_late_usage_credits", make=change(late_usage, credits=0)),
 ]
 
 OVERDRAWN = [
@@ -308,12 +309,16 @@ def fill(store):
         put(connection, credit_claims, **claim, state="waiting", next_attempt_ms=1)
         put(connection, credit_decisions, claim_id=1, verdict="approve", credits=5)
         put(connection, outages, began_at=1, ended_at=2)
+        made = {
+            "case_id": connection.execute(select(cases.c.id)).scalar_one(),
+            "decision_id": connection.execute(select(decisions.c.id)).scalar_one(),
+        }
+        put(connection, late_usage, **made, credits=5)
         put(connection, api_tokens, name="product", digest="d")
         put(
             connection,
             subscription_ends,
-            case_id=connection.execute(select(cases.c.id)).scalar_one(),
-            decision_id=connection.execute(select(decisions.c.id)).scalar_one(),
+            **made,
             state="wanted",
             next_attempt_ms=1,
         )

@@ -13,6 +13,7 @@ from ledger.credit_decisions import last_credit_decision
 from ledger.credit_returns import credits_gone
 from ledger.decisions import last_decision, seal_decisions
 from ledger.inbox import claim_events, release_expired, waiting_count
+from ledger.late_usage import DrawnUsage, note_late_usage
 from ledger.look_ups import due_look_ups, take_look_up, was_answered
 from ledger.notice_tables import NoticeChannel
 from ledger.notices import due_notices, lease_notice, put_off_channel
@@ -52,6 +53,9 @@ _OFTEN = {
     "take_claim": lambda connection: take_claim(connection, 1, NOON_MS, NOON_MS),
     "last_credit_decision": lambda connection: last_credit_decision(connection, 1),
     "credits_gone": lambda connection: credits_gone(connection, "cus_1", "gen_1"),
+    "note_late_usage": lambda connection: note_late_usage(
+        connection, [DrawnUsage(grant_id=1, credits=1, at=0)], NOON_MS
+    ),
     "take_end": lambda connection: take_end(connection, 1, NOON_MS, NOON_MS),
     "note_ended": lambda connection: note_ended(connection, "sub_1", NOON_MS),
     "refund_under_way": lambda connection: refund_under_way(connection, "ch_1", 1),

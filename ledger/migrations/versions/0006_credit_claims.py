@@ -1,4 +1,4 @@
-"""Credits that are asked back and the decisions about them; an index of credits by their reference.
+"""Credits that are asked back and the decisions about them; usage told late; an index of credits by reference.
 
 When: before the first process of this version starts.
 """
@@ -20,6 +20,21 @@ def upgrade() -> None:
     """Add the tables, the index and the triggers."""
     _create_credit_claims()
     _create_credit_decisions()
+    op.create_table(
+        "late_usage",
+        sa.Column("id", _ROW_ID, nullable=False),
+        sa.Column("case_id", _ROW_ID, nullable=False),
+        sa.Column("decision_id", _ROW_ID, nullable=False),
+        sa.Column("credits", sa.BigInteger(), nullable=False),
+        sa.Column("told_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("credits > 0", name="inv_late_usage_credits"),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_late_usage_case_id")),
+        sa.ForeignKeyConstraint(
+            ["decision_id"], ["decisions.id"], name=op.f("fk_late_usage_decision_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_late_usage")),
+    )
+    op.create_index("ix_late_usage_case", "late_usage", ["case_id"], unique=False)
     op.create_index(
         "ix_credit_entries_reference",
         "credit_entries",

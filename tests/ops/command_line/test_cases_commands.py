@@ -6,6 +6,7 @@ import pytest
 
 from ledger.audit_log import entries_about
 from ledger.cases import REFUND_REQUEST, case_by_id, move_case, open_case
+from ledger.credits import grant_credits
 from ledger.refund_requests import NewRequest, request_by_id, settle_request, write_request
 from ledger.states import CaseState, RequestState
 from policy.request_facts import Reason
@@ -188,3 +189,28 @@ def test_nobody_asked(world):
     ran = redress("cases", "appeal", other, *WHY)
 
     assert (1, True) == (ran.exit_code, "no request is about" in ran.stderr)
+
+
+def test_usage_told_late(world, case_id):
+    """Credits that were used before the decision and told after it stand beside the case; its state stays."""
+    redress, store = world
+    redress("cases", "deny", case_id, *WHY)
+    before = redress.json("cases", "show", case_id)["late_credits"]
+    with store.write() as connection:
+        grant_credits(
+            connection,
+            key="g",
+            customer_id="cus_1",
+            credits=100,
+            at=0,
+            expires_at=None,
+            source="ch_1",
+            now_ms=NOON_MS,
+        )
+    redress("credits", "use", "cus_1", 12, "--key", "late", "--at", "1h", *WHY)
+    told = redress.json("cases", "show", case_id)
+    shown = redress("cases", "show", case_id).stdout
+
+    assert (0, 12, "closed") == (before, told["late_credits"], told["state"])
+    assert "12 credits that were used before a decision were told after it." in shown
+    assert "credits.told_late" in [entry["action"] for entry in told["audit"]]
