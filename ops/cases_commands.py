@@ -154,14 +154,14 @@ def approve_command(
 def deny_command(
     operator: OperatorContext, case_id: int, *, reason: str | None, as_json: bool
 ) -> None:
-    """Refund nothing; the customer is told how to appeal."""
+    """Refund nothing; the customer is told why, in the words of --reason, and how to appeal."""
     given = require_reason(reason)
     ruled = _rule(
         operator,
         case_id,
         "cases.deny",
         given,
-        lambda desk: rule_on_case(desk, TermsBook(), case_id, amount_minor=None),
+        lambda desk: rule_on_case(desk, TermsBook(), case_id, amount_minor=None, explanation=given),
     )
     _tell(case_id, ruled, as_json=as_json)
 

@@ -68,20 +68,26 @@ class Verdicts:
     """How decisions of one kind are carried out.
 
     `stripe_reason` is Stripe's own word for the refund (`fraudulent` would feed Radar's lists), `denied`
-    the note of a case that ends without one.
+    the note of a case that ends without one. What a person `ruled` in the review queue is followed even where
+    it repeats the last decision: an appeal, or a refund that failed, put the case there since.
     """
 
     stripe_reason: str
     denied: str
+    ruled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """What is told: the decision in the words of the terms that decided, and the customer's address."""
+    """What is told: the decision in the words of the terms that decided, and the customer's address.
+
+    `explanation` is what a person said to the customer of a denial; None where the rules decided.
+    """
 
     decision: Decision
     terms: Terms
     email: str | None
+    explanation: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,7 +106,8 @@ def follow_decision(
     followed = Followed()
     case, intent = at_hand.case, at_hand.intent
     before = last_decision(desk.connection, case.case_id)
-    if before is not None and before.body == decision.to_json():
+    asked_again = verdicts.ruled and case.state is CaseState.REVIEW
+    if before is not None and before.body == decision.to_json() and not asked_again:
         observed = intent is not None and intent.state is IntentState.OBSERVED
         if not (desk.enforcing and observed):
             return followed
@@ -145,6 +152,7 @@ def tell_decision(desk: Desk, case: Case, followed: Followed, told: Telling) -> 
         customer_id=case.customer_id,
         recipient=told.email,
         to_product=desk.settings.redress_product_webhook_url is not None,
+        explanation=told.explanation,
     )
     for notice in notices:
         row_id = write_notice(desk.connection, notice, desk.now_ms)

@@ -48,11 +48,13 @@ def rule_on_case(
     amount_minor: int | None,
     keeps_credits: bool = False,
     keeps_subscription: bool = False,
+    explanation: str | None = None,
 ) -> Ruled:
     """Approve `amount_minor` (minor units of the charge's currency) of a case, or deny it by None.
 
     The refund of all that is left takes credits and subscription as the terms say, unless they are to
-    be kept; a refund of a part takes neither. Raises RulingRefused.
+    be kept; a refund of a part takes neither. `explanation` is what the customer reads of a denial. Raises
+    RulingRefused.
     """
     case = _case(desk, case_id)
     intent = _open_intent(desk, case)
@@ -73,12 +75,19 @@ def rule_on_case(
         ),
         terms,
     )
-    verdicts = Verdicts(stripe_reason="requested_by_customer", denied="denied by a person")
+    verdicts = Verdicts(
+        stripe_reason="requested_by_customer", denied="denied by a person", ruled=True
+    )
     at_hand = CaseAtHand(case=case, intent=intent, payment=payment)
     followed = follow_decision(desk, at_hand, decision, verdicts)
     requests = requests_of_case(desk.connection, case.case_id)
     if requests:
-        told = Telling(decision=decision, terms=terms, email=requests[-1].email)
+        told = Telling(
+            decision=decision,
+            terms=terms,
+            email=requests[-1].email,
+            explanation=explanation,
+        )
         tell_decision(desk, case, followed, told)
     return Ruled(decision=decision, followed=followed)
 

@@ -38,23 +38,33 @@ def notices_of_decision(
     customer_id: str | None,
     recipient: str | None,
     to_product: bool,
+    explanation: str | None = None,
 ) -> tuple[NewNotice, ...]:
     """The notices of one decision, to be written in the transaction that appends it.
 
     `terms` are the version that decided. `recipient` is the customer's address; None where there is none
-    to tell. `to_product` says whether the product has an endpoint. In observe mode nothing follows from a
+    to tell. `to_product` says whether the product has an endpoint. `explanation` is what a person who denied
+    said; of an approval it is internal and stays out. In observe mode nothing follows from a
     decision, so nobody is to be told of it either. Raises ValueError for an address that is none.
     """
     made = []
     if recipient is not None:
-        made.append(_email(decision, terms, decision_id, case_id, recipient))
+        said = explanation if decision.verdict is Verdict.DENY else None
+        told = _email(decision, terms, decision_id, case_id, recipient=recipient, explanation=said)
+        made.append(told)
     if to_product:
         made.append(_webhook(decision, terms, decision_id, case_id, customer_id))
     return tuple(made)
 
 
 def _email(
-    decision: Decision, terms: Terms, decision_id: int, case_id: int, recipient: str
+    decision: Decision,
+    terms: Terms,
+    decision_id: int,
+    case_id: int,
+    *,
+    recipient: str,
+    explanation: str | None,
 ) -> NewNotice:
     effect = decision.credits
     requests = terms.requests
@@ -66,6 +76,7 @@ def _email(
         "reasons": [_clause(result, terms) for result in _reasons(decision)],
         "missing": _missing(decision),
         "given_back": _given_back(decision),
+        "explanation": explanation,
         "credits_restored": 0 if effect is None else effect.restored,
         "credits_revoked": effect is not None and effect.revoked,
         "subscription_ends": effect is not None and effect.ends_subscription,

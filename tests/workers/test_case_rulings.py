@@ -1,7 +1,10 @@
 """What people rule about cases: money within what is left, denials, appeals; refused where it cannot be."""
 
+import json
+
 import pytest
 
+from ledger.notice_tables import notices
 from ledger.request_tables import refund_requests
 from ledger.states import CaseState
 from ledger.tables import decisions
@@ -172,3 +175,14 @@ def test_observed_ruling(shop):
 
     assert [] == shop.refunds()
     assert ["observed"] == [intent.state for intent in shop.intents()]
+
+
+def test_denied_again(shop, denied):
+    """A person who says no to each appeal closes the case each time, and the customer reads why each time."""
+    for said in ("first", "second"):
+        appeal(shop, denied)
+        rule(shop, denied, None, explanation=said)
+        assert CaseState.CLOSED is shop.case(denied).state
+
+    told = [json.loads(row.content) for row in shop.rows(notices)]
+    assert ["first", "second"] == [one["explanation"] for one in told if one["explanation"]]

@@ -224,3 +224,28 @@ def test_who_is_told(recipient, to_product, channels):
     made = notices_of(asked(), recipient=recipient, to_product=to_product)
 
     assert channels == [notice.channel.value for notice in made]
+
+
+@pytest.mark.parametrize(
+    ("decision", "told"),
+    [
+        pytest.param(asked(breach=True), "Ticket 7 shows it.", id="denied"),
+        pytest.param(asked(), None, id="approved"),
+        pytest.param(asked(used=20, successful=0), None, id="under review"),
+    ],
+)
+def test_explanation(decision, told):
+    """What a person said of a denial is the customer's to read; of anything else it stays inside."""
+    e_mail, hook = notices_of_decision(
+        decision,
+        TERMS,
+        decision_id=5,
+        case_id=17,
+        customer_id="cus_1",
+        recipient=ADDRESS,
+        to_product=True,
+        explanation="Ticket 7 shows it.",
+    )
+
+    assert told == e_mail.content["explanation"]
+    assert "Ticket" not in json.dumps(hook.content)

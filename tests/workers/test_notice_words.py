@@ -101,6 +101,24 @@ What decided it:
         id="money came back before",
     ),
     pytest.param(
+        {
+            "template": "refund_denied",
+            "reasons": [],
+            "explanation": "You downloaded all pictures.\r\n\tThey are fine.",
+        },
+        "Your request could not be granted (case 17)",
+        f"""\
+Hello,
+
+we have looked at your request, and nothing goes back for it.
+
+A person decided it, and says:
+You downloaded all pictures. They are fine.
+
+{APPEAL}{TERMS}""",
+        id="denied by a person",
+    ),
+    pytest.param(
         {"template": "refund_denied", "reasons": [], "given_back": "credits"},
         "Your request could not be granted (case 17)",
         f"""\
@@ -235,6 +253,7 @@ def test_hostile_facts(noticed):
     reasons = [{"id": HOSTILE, "title": HOSTILE, "holds": False}]
     for template in ("refund_approved", "refund_denied", "request_review", "credits_restored"):
         hostile = {"terms_version": HOSTILE, "reasons": reasons, "case": HOSTILE}
+        hostile |= {"explanation": HOSTILE}
         notice = noticed(email(template, template=template, **hostile))
         words = words_of(notice)
         parsed = message_from_bytes(mail_message(notice, SHOP).as_bytes(), policy=policy.default)

@@ -1,17 +1,22 @@
 """`redress cases`: the queue by its deadlines, and what people rule in it."""
 
+import json
 from datetime import date
 
 import pytest
+from sqlalchemy import select
 
 from ledger.audit_log import entries_about
 from ledger.cases import REFUND_REQUEST, case_by_id, move_case, open_case
 from ledger.credits import grant_credits
+from ledger.notice_tables import notices
+from ledger.notices import notice_of_row
 from ledger.refund_requests import NewRequest, request_by_id, settle_request, write_request
 from ledger.states import CaseState, RequestState
 from policy.request_facts import Reason
 from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import put_charge
+from workers.notice_words import words_of
 
 DAY_MS = 86_400_000
 WHY = ("--reason", "goodwill")
@@ -214,3 +219,24 @@ def test_usage_told_late(world, case_id):
     assert (0, 12, "closed") == (before, told["late_credits"], told["state"])
     assert "12 credits that were used before a decision were told after it." in shown
     assert "credits.told_late" in [entry["action"] for entry in told["audit"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        pytest.param(("deny",), "the <b>log</b> says so", id="denied"),
+        pytest.param(("approve", "--amount", "1"), None, id="approved"),
+    ],
+)
+def test_what_the_customer_reads(world, case_id, line, told):
+    """A denial's reason is in the customer's e-mail, escaped in HTML; an approval's is not."""
+    redress, store = world
+    command, *more = line
+    redress("cases", command, case_id, *more, "--reason", "the <b>log</b> says so")
+    with store.read() as connection:
+        (row,) = connection.execute(select(notices)).all()
+    words = words_of(notice_of_row(row))
+
+    assert told == json.loads(row.content)["explanation"]
+    assert (told is not None) == ("the <b>log</b> says so" in words.plain)
+    assert (told is not None) == ("the &lt;b&gt;log&lt;/b&gt; says so" in words.html)
