@@ -18,8 +18,8 @@ def record(
     result: str,
     origin: str,
     detail: str | None = None,
-) -> None:
-    """Append one entry, in the transaction of the thing that it records."""
+) -> int:
+    """Append one entry, in the transaction of the thing that it records; returns its id."""
     values = {
         "at_ms": at_ms,
         "actor": actor,
@@ -29,7 +29,8 @@ def record(
         "origin": origin,
         "detail": detail,
     }
-    connection.execute(_RECORD, values)
+    row_id: int = connection.execute(_RECORD, values).scalar_one()
+    return row_id
 
 
 def entries_about(connection: Connection, object_id: str, count_max: int = 100) -> Sequence[AnyRow]:
@@ -43,4 +44,4 @@ def entries_about(connection: Connection, object_id: str, count_max: int = 100) 
     return list(reversed(connection.execute(newest).all()))
 
 
-_RECORD = insert(audit)  # built once: building it costs as much as running it
+_RECORD = insert(audit).returning(audit.c.id)  # built once: building it costs as much as running it

@@ -6,6 +6,7 @@ A reference is the product's own id of what was made, as its usage was reported.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -13,6 +14,9 @@ from ledger.credit_grants import Grant, is_valid
 from ledger.credit_tables import credit_entries
 from ledger.credits import grant_credits, grants_of_customer, restore_credits
 from ledger.states import CreditKind
+
+#: Before a claim's id: what its entries name as their source.
+CLAIM_SOURCE: Final = "claim:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +94,12 @@ def give_back(
     under the reference. `gone` was read under the customer's lock in this transaction.
     """
     left = credits
-    told = {"source": source, "reference": reference, "at": at, "now_ms": now_ms}
+    told: dict[str, Any] = {
+        "source": source,
+        "reference": reference,
+        "at": at,
+        "now_ms": now_ms,
+    }
     places = _drawn_from(gone, at) if gone.drawn else _drawn_last(gone, credits, at, spent=spent)
     for grant, most in places:
         some = min(left, most)

@@ -76,13 +76,11 @@ def _decided(connection: Connection, grant_ids: Sequence[int]) -> Iterable[AnyRo
 
 # Statements are built once: building one costs as much as running it.
 _last = decisions.alias("last")
-_LAST_OF_CASE = (
-    select(func.max(_last.c.id)).where(_last.c.case_id == cases.c.id).scalar_subquery()
-)
+_LAST_OF_CASE = select(func.max(_last.c.id)).where(_last.c.case_id == cases.c.id).scalar_subquery()
 _GRANTED = credit_entries.c.id.in_(bindparam("grants", expanding=True))
 
 
-def _with_decision(query: Select[tuple[int, int]]) -> Select[tuple[int, int, int, int]]:
+def _with_decision(query: Select[int, int]) -> Select[int, int, int, int]:
     decided = decisions.c.id == _LAST_OF_CASE
     return (
         query.add_columns(decisions.c.id.label("decision_id"), decisions.c.made_ms)

@@ -2,12 +2,13 @@
 
 import click
 
-from ledger.accounts import Account, account_of, set_standing
+from ledger.accounts import Account, account_of
 from ledger.states import Standing, StandingCause
-from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
+from ops.standing_changes import change_standing
 from ops.terminal import json_option, print_json, say
+from workers.context import ring_for
 
 _CUSTOMER_CHARS_MAX = 200
 
@@ -53,7 +54,7 @@ def set_command(
     cause: str | None,
     reason: str | None,
 ) -> None:
-    """Write how a customer stands. It changes nothing in the product, which has to be told by whoever decides."""
+    """Write how a customer stands. The product is told by webhook, where REDRESS_PRODUCT_WEBHOOK_URL names it."""
     given, named = require_reason(reason), customer_id.strip()
     if not named or len(named) > _CUSTOMER_CHARS_MAX or not named.isprintable():
         raise click.UsageError("CUSTOMER_ID must be one line of printable characters.")
@@ -65,17 +66,16 @@ def set_command(
         cause=None if cause is None else StandingCause(cause),
     )
     now_ms = operator.clock.now_ms()
-    with operator.wiring() as wiring, wiring.store.write() as connection:
-        set_standing(connection, account, now_ms)
-        audit_act(
-            connection,
-            "accounts.set",
-            f"account:{named}",
-            now_ms=now_ms,
-            result=f"{standing} ({cause or 'no cause'})",
-            detail=given,
-        )
+    with operator.wiring() as wiring:
+        with wiring.store.write() as connection:
+            told = change_standing(
+                connection, wiring.settings, account, reason=given, now_ms=now_ms
+            )
+        if told is not None:
+            ring_for(wiring.wakeups, (), (), notices=[told])
     say(f"{named} is {standing}. Requests that come now are judged by that.")
+    if told is not None:
+        say("The product is told by webhook; `redress notices list` says when it has it.")
 
 
 def _document(account: Account) -> dict[str, str | None]:

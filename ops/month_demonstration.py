@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ledger.accounts import Account, set_standing
+from ledger.accounts import Account
 from ledger.api_tokens import create_token, revoke_token
 from ledger.outages import Outage
 from ledger.states import Standing, StandingCause
@@ -14,6 +14,7 @@ from ops.operator_audit import audit_act
 from ops.outage_run import OutageRun
 from ops.sandbox.shop_month import MonthRow, ShopMonth
 from ops.sandbox.shop_product import ShopProduct
+from ops.standing_changes import change_standing
 from runtime.wiring import Wiring
 
 _REASON = "a month of the played shop"
@@ -87,16 +88,7 @@ def _set_standings(wiring: Wiring, month: ShopMonth) -> None:
         )
         now_ms = wiring.clock.now_ms()
         with wiring.store.write() as connection:
-            set_standing(connection, account, now_ms)
-            object_id, result = f"account:{customer_id}", f"{standing} ({cause})"
-            audit_act(
-                connection,
-                "accounts.set",
-                object_id,
-                now_ms=now_ms,
-                detail=_REASON,
-                result=result,
-            )
+            change_standing(connection, wiring.settings, account, reason=_REASON, now_ms=now_ms)
 
 
 def _pay_for_the_outage(stage: Stage, wiring: Wiring, month: ShopMonth) -> None:

@@ -14,9 +14,9 @@ def audit_act(
     now_ms: int,
     detail: str | None = None,
     result: str = "done",
-) -> None:
-    """Append one entry, by the operating system's user, in the transaction of the act."""
-    record(
+) -> int:
+    """Append one entry, by the operating system's user, in the transaction of the act; returns its id."""
+    return record(
         connection,
         at_ms=now_ms,
         actor=current_actor(),

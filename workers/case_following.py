@@ -21,6 +21,7 @@ from runtime.probes import probe
 from runtime.setting_values import Mode
 from runtime.settings import Settings
 from workers.decision_notices import notices_of_decision
+from workers.product_notices import product_listens
 
 #: An intent in one of these has moved money, may have, or was refused: judging cannot change it.
 BEYOND_JUDGEMENT = frozenset(
@@ -151,7 +152,7 @@ def tell_decision(desk: Desk, case: Case, followed: Followed, told: Telling) -> 
         case_id=case.case_id,
         customer_id=case.customer_id,
         recipient=told.email,
-        to_product=desk.settings.redress_product_webhook_url is not None,
+        to_product=product_listens(desk.settings),
         explanation=told.explanation,
     )
     for notice in notices:

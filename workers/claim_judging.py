@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.credit_claims import Claim, claim_by_id, put_off_claim, settle_claim, take_claim
 from ledger.credit_decisions import append_credit_decision
-from ledger.credit_returns import CreditsGone, credits_gone, give_back
+from ledger.credit_returns import CLAIM_SOURCE, CreditsGone, credits_gone, give_back
 from ledger.credits import lock_customers
 from ledger.states import ClaimState
 from policy.credit_losses import CreditClaim, CreditLoss
@@ -22,6 +22,7 @@ from policy.decision import Decision, Verdict
 from runtime.call_limits import REQUEST_LEASE_MS
 from workers.case_following import Desk
 from workers.context import WorkerContext
+from workers.product_notices import product_listens, tell_restored
 from workers.retries import Trouble, exhausted, next_try_ms
 from workers.terms_book import TermsBook
 
@@ -98,9 +99,7 @@ def _judge(context: WorkerContext, connection: Connection, claim: Claim) -> None
     _follow(desk, context.terms, claim, gone)
 
 
-def _look_again(
-    context: WorkerContext, connection: Connection, claim: Claim, note: str
-) -> None:
+def _look_again(context: WorkerContext, connection: Connection, claim: Claim, note: str) -> None:
     now_ms = context.clock.now_ms()
     due_ms = next_try_ms(Trouble.UNREACHABLE, str(claim.claim_id), claim.attempts, now_ms)
     put_off_claim(connection, claim, due_ms, note)
@@ -149,27 +148,40 @@ def _follow(desk: Desk, terms_book: TermsBook, claim: Claim, gone: CreditsGone) 
         now_ms=desk.now_ms,
     )
     state = _state(desk, decision)
-    if state is ClaimState.RESTORED and decision.credits is not None:
-        give_back(
-            desk.connection,
-            gone,
-            key=f"claim:{claim.claim_id}:{decision_id}",
-            customer_id=claim.customer_id,
-            credits=decision.credits.restored,
-            spent=claim.loss is CreditLoss.FAILED,
-            source=claim_source(claim.claim_id),
-            reference=claim.reference,
-            at=desk.now_ms // 1000,
-            now_ms=desk.now_ms,
-        )
+    if state is ClaimState.RESTORED:
+        _give_back(desk, claim, gone, decision, decision_id)
     note = " ".join(filter(None, [shown.note, *decision.undecided])) or None
     settle_claim(desk.connection, claim.claim_id, state, desk.now_ms, note)
     return JudgedClaim(decision=decision, state=state, before=gone.restored)
 
 
-def claim_source(claim_id: int) -> str:
-    """What the entries of a claim name as their source."""
-    return f"claim:{claim_id}"
+def _give_back(
+    desk: Desk, claim: Claim, gone: CreditsGone, decision: Decision, decision_id: int
+) -> None:
+    number = 0 if decision.credits is None else decision.credits.restored
+    give_back(
+        desk.connection,
+        gone,
+        key=f"claim:{claim.claim_id}:{decision_id}",
+        customer_id=claim.customer_id,
+        credits=number,
+        spent=claim.loss is CreditLoss.FAILED,
+        source=f"{CLAIM_SOURCE}{claim.claim_id}",
+        reference=claim.reference,
+        at=desk.now_ms // 1000,
+        now_ms=desk.now_ms,
+    )
+    if product_listens(desk.settings):
+        # The sweeper rings for it within seconds; nobody waits for this one.
+        tell_restored(
+            desk.connection,
+            customer_id=claim.customer_id,
+            claim_id=claim.claim_id,
+            decision_id=decision_id,
+            reference=claim.reference,
+            credits=number,
+            now_ms=desk.now_ms,
+        )
 
 
 def _state(desk: Desk, decision: Decision) -> ClaimState:

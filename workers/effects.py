@@ -24,6 +24,7 @@ from workers.gateway_errors import GatewayError, Rejected, Throttled
 from workers.last_check import disagreement
 from workers.money_brakes import held_back
 from workers.outcomes import RefundSeen, refund_seen, settle_intent
+from workers.product_notices import product_listens
 from workers.rendered_fields import UnreadableRendering
 from workers.retries import Trouble, exhausted, next_try_ms
 
@@ -220,7 +221,8 @@ def _drop(context: WorkerContext, intent: Intent, objection: str) -> None:
 def _settle(context: WorkerContext, intent: Intent, seen: RefundSeen) -> None:
     # An event may have told us first; then the row has moved and there is nothing left to write.
     with context.store.write() as connection:
-        if not settle_intent(connection, intent, seen, context.clock.now_ms()):
+        now_ms, to_product = context.clock.now_ms(), product_listens(context.settings)
+        if not settle_intent(connection, intent, seen, now_ms, to_product=to_product):
             probe("outcome.told_first")
 
 

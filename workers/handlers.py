@@ -19,6 +19,7 @@ from workers.context import WorkerContext
 from workers.credit_issuing import issue_for
 from workers.item_changes import seen_change
 from workers.outcomes import record_refund, refund_seen
+from workers.product_notices import product_listens
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.stripe_objects import Seen, read_object
 from workers.subscription_ending import close_end
@@ -58,7 +59,12 @@ def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) 
         asked += _ask_stripe(context, connection, sighting, rendered)
     found = _note_of(event, data, rendered) or f"{projection.placed}"
     if sighting.table.name == "refunds":
-        found = record_refund(connection, refund_seen(rendered), context.clock.now_ms())
+        found = record_refund(
+            connection,
+            refund_seen(rendered),
+            context.clock.now_ms(),
+            to_product=product_listens(context.settings),
+        )
     return Handled(
         note=found,
         charge_ids=tuple(touched_charges(connection, sighting, projection, anyway=event.replayed)),

@@ -30,6 +30,7 @@ from workers.gateway_errors import GatewayError, Rejected
 from workers.handlers import charges_of_payment_intent, touched_charges
 from workers.judge import Judged, judge_charges
 from workers.outcomes import record_refund, refund_seen
+from workers.product_notices import product_listens
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.retries import Trouble, exhausted, next_try_ms
 from workers.stripe_objects import OBJECT_TYPES, Seen, read_object
@@ -128,7 +129,12 @@ def _write(
             asked |= set(issue_for(context, connection, sighting, projection))
             close_end(connection, sighting, context.clock.now_ms())
             if rendered.get("object") == "refund":
-                record_refund(connection, refund_seen(rendered), context.clock.now_ms())
+                record_refund(
+                    connection,
+                    refund_seen(rendered),
+                    context.clock.now_ms(),
+                    to_product=product_listens(context.settings),
+                )
         probe("look_up.answered")
         end_look_up(connection, wanted.row_id, LookUpState.ANSWERED, context.clock.now_ms())
         judged = judge_charges(context, connection, charge_ids, None)

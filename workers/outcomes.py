@@ -75,8 +75,13 @@ def refund_seen(rendered: object) -> RefundSeen:
     )
 
 
-def record_refund(connection: Connection, seen: RefundSeen, now_ms: int) -> str:
-    """Move the intent that a refund belongs to; returns a sentence for the event's note."""
+def record_refund(
+    connection: Connection, seen: RefundSeen, now_ms: int, *, to_product: bool
+) -> str:
+    """Move the intent that a refund belongs to; returns a sentence for the event's note.
+
+    `to_product` says whether the product has an endpoint to be told of what goes with the refund.
+    """
     if seen.intent_id is None:
         probe("outcome.not_ours")
         return "a refund that was not made by redress"
@@ -94,7 +99,7 @@ def record_refund(connection: Connection, seen: RefundSeen, now_ms: int) -> str:
         return f"refund {intent.intent_id} stays {intent.state}: {seen.state} is no news"
     if seen.state is IntentState.FAILED:
         probe("outcome.failed_later")
-    settle_intent(connection, intent, seen, now_ms)
+    settle_intent(connection, intent, seen, now_ms, to_product=to_product)
     return f"refund {intent.intent_id} is {seen.state}"
 
 
@@ -109,7 +114,9 @@ def _strange(intent: Intent, seen: RefundSeen) -> str | None:
     return None
 
 
-def settle_intent(connection: Connection, intent: Intent, seen: RefundSeen, now_ms: int) -> bool:
+def settle_intent(
+    connection: Connection, intent: Intent, seen: RefundSeen, now_ms: int, *, to_product: bool
+) -> bool:
     """Write a refund's state on its intent and case; False when the intent moved meanwhile."""
     moved = move_intent(
         connection,
@@ -128,7 +135,7 @@ def settle_intent(connection: Connection, intent: Intent, seen: RefundSeen, now_
     if moved:
         move_case_with_refund(connection, intent.case_id, seen.state, now_ms)
         if seen.state in ACCEPTED and intent.state is not IntentState.PENDING:
-            carry_out(connection, intent, now_ms)
+            carry_out(connection, intent, now_ms, to_product=to_product)
     return moved
 
 

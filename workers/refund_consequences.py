@@ -19,12 +19,16 @@ from ledger.subscription_ends import want_end
 from policy.decision import Decision
 from policy.payments import Payment, payment_from_json
 from runtime.probes import probe
+from workers.product_notices import tell_revoked
 
 ACCEPTED = frozenset({IntentState.PENDING, IntentState.SUCCEEDED})
 
 
-def carry_out(connection: Connection, intent: Intent, now_ms: int) -> None:
-    """Take what the decision behind an accepted refund says. A repetition takes nothing more."""
+def carry_out(connection: Connection, intent: Intent, now_ms: int, *, to_product: bool) -> None:
+    """Take what the decision behind an accepted refund says. A repetition takes nothing more.
+
+    `to_product` has the product told of the credits, by a notice in the same transaction.
+    """
     decision = Decision.from_json(decision_by_id(connection, intent.decision_id).body)
     effect = decision.credits
     if effect is None:
@@ -34,7 +38,7 @@ def carry_out(connection: Connection, intent: Intent, now_ms: int) -> None:
         probe("consequence.credits_revoked")
         sources = sources_of(connection, payment)
         stop_issues(connection, sources, now_ms)
-        revoke_credits(
+        taken = revoke_credits(
             connection,
             key=f"revocation:{intent.intent_id}",
             sources=sources,
@@ -42,6 +46,16 @@ def carry_out(connection: Connection, intent: Intent, now_ms: int) -> None:
             at=now_ms // 1000,
             now_ms=now_ms,
         )
+        if taken and to_product:
+            tell_revoked(
+                connection,
+                customer_id=payment.customer_id,
+                case_id=intent.case_id,
+                charge_id=intent.charge_id,
+                intent_id=intent.intent_id,
+                credits=taken,
+                now_ms=now_ms,
+            )
     invoice = payment.invoice
     if effect.ends_subscription and invoice is not None and invoice.subscription_id is not None:
         probe("consequence.subscription_ends")

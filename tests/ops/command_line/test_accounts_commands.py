@@ -1,8 +1,12 @@
 """`redress accounts`: shown, changed with a reason, audited."""
 
+import json
+
 import pytest
+from sqlalchemy import select
 
 from ledger.audit_log import entries_about
+from ledger.notice_tables import notices
 
 WHY = ("--reason", "ticket 7")
 
@@ -44,3 +48,53 @@ def test_refused(world, args):
 
     assert 2 == redress("accounts", "set", *args).exit_code
     assert "active" == redress.json("accounts", "show", "cus_ada")["standing"]
+
+
+HOOK = {
+    "REDRESS_PRODUCT_WEBHOOK_URL": "https://product.example/hook",
+    "REDRESS_PRODUCT_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+}
+
+
+def test_the_product_is_told(world):
+    """The product is told each time that an account stands otherwise, and how; never why in words."""
+    redress, store = world
+    for standing, cause in (
+        ("suspended", "flag"),
+        ("suspended", "terms"),
+        ("closed", "terms"),
+        ("active", "mistake"),
+        ("active", "mistake"),
+        ("suspended", "abuse"),
+    ):
+        redress("accounts", "set", "cus_ada", standing, "--cause", cause, *WHY, **HOOK)
+    with store.read() as connection:
+        rows = connection.execute(select(notices).order_by(notices.c.id)).all()
+    told = [json.loads(row.content) for row in rows]
+
+    assert [
+        ("account.suspended", "active", "flag"),
+        ("account.closed", "suspended", "terms"),
+        ("account.reinstated", "closed", "mistake"),
+        ("account.suspended", "active", "abuse"),
+    ] == [
+        (row.event, one["standing_before"], one["cause"])
+        for row, one in zip(rows, told, strict=True)
+    ]
+    assert {("webhook", None, "cus_ada")} == {
+        (row.channel, row.recipient, row.subject_id) for row in rows
+    }
+    assert ["suspended", "closed", "active", "suspended"] == [one["standing"] for one in told]
+    assert "ticket" not in str(told)
+
+
+def test_nobody_listens(world):
+    """Without an endpoint of the product nothing is written for it, and nothing said of it."""
+    redress, store = world
+    ran = redress("accounts", "set", "cus_ada", "suspended", "--cause", "flag", *WHY)
+    heard = redress("accounts", "set", "cus_ada", "active", *WHY, **HOOK)
+    with store.read() as connection:
+        events = [row.event for row in connection.execute(select(notices))]
+
+    assert ["account.reinstated"] == events
+    assert (False, True) == ("by webhook" in ran.stdout, "by webhook" in heard.stdout)
