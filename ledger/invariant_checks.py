@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, String, and_, cast, func, literal, or_, select
 
+from ledger.credit_checks import credit_checks
 from ledger.refund_intents import KEY_PREFIX
 from ledger.states import MONEY_HELD, CaseState, EventState, IntentState
 from ledger.stripe_tables import charges, refunds
@@ -58,6 +59,7 @@ def _checks(connection: Connection) -> list[tuple[str, str, Select[str]]]:
         ("I6", "a refund of ours at Stripe has its intent", _orphan_refunds()),
         ("I6", "an approved case has its intent", _approved_without_intent()),
         ("I9", "an intent's key derives from its id alone", _strange_keys()),
+        *(("credits", statement, query) for statement, query in credit_checks(connection)),
     ]
 
 

@@ -24,14 +24,34 @@ _OVERDRAWN = f"""
 """  # noqa: S608 - made of this module's own constants
 
 
+# An entry draws on a grant of its own customer, and leaves there what follows from the entry before; never
+# more than was granted, so that no more comes back than was used.
 _WRONG_LEFT = """
     NOT COALESCE(
-      CASE WHEN NEW.draw = 1
-        THEN (SELECT credits FROM credit_entries WHERE id = NEW.grant_id AND grant_id IS NULL)
-        ELSE (SELECT left_after FROM credit_entries
-              WHERE grant_id = NEW.grant_id AND draw = NEW.draw - 1)
-      END + NEW.credits = NEW.left_after, 1 = 0)
+      (SELECT NEW.left_after <= granted.credits
+         AND CASE WHEN NEW.draw = 1 THEN granted.credits
+           ELSE (SELECT left_after FROM credit_entries
+                 WHERE grant_id = NEW.grant_id AND draw = NEW.draw - 1)
+           END + NEW.credits = NEW.left_after
+       FROM credit_entries AS granted
+       WHERE granted.id = NEW.grant_id AND granted.grant_id IS NULL AND granted.credits > 0
+         AND granted.customer_id = NEW.customer_id), 1 = 0)
 """
+# A cover covers a usage of its own customer that no grant covered, and no more of it than was used.
+_WRONG_COVER = """
+    NOT COALESCE(
+      (SELECT used.credits <= NEW.credits
+         + COALESCE((SELECT SUM(credits) FROM credit_entries WHERE covers = NEW.covers), 0)
+       FROM credit_entries AS used
+       WHERE used.id = NEW.covers AND used.kind = 'usage' AND used.grant_id IS NULL
+         AND used.customer_id = NEW.customer_id), 1 = 0)
+"""
+_LEFT_WORDS = "left_after does not follow"
+_COVER_WORDS = "more is covered than was used"
+_CREDIT_RULES = (
+    ("balance", "grant_id", _WRONG_LEFT, _LEFT_WORDS),
+    ("covered", "covers", _WRONG_COVER, _COVER_WORDS),
+)
 
 
 def trigger_statements(dialect: str) -> list[str]:
@@ -58,11 +78,12 @@ def _sqlite() -> list[str]:
         BEGIN SELECT RAISE(ABORT, 'inv_i4: refunds would exceed what was captured'); END"""
         for name, verb in (("insert", "INSERT"), ("update", "UPDATE OF state, amount_minor"))
     ]
-    statements.append(
-        f"""CREATE TRIGGER inv_credit_balance BEFORE INSERT ON credit_entries
-        WHEN NEW.grant_id IS NOT NULL AND {_WRONG_LEFT}
-        BEGIN SELECT RAISE(ABORT, 'inv_credit: left_after does not follow'); END"""
-    )
+    statements += [
+        f"""CREATE TRIGGER inv_credit_{name} BEFORE INSERT ON credit_entries
+        WHEN NEW.{column} IS NOT NULL AND {wrong}
+        BEGIN SELECT RAISE(ABORT, 'inv_credit: {words}'); END"""
+        for name, column, wrong, words in _CREDIT_RULES
+    ]
     return statements
 
 
@@ -84,7 +105,12 @@ def _postgresql() -> list[str]:
         BEGIN
           IF NEW.grant_id IS NOT NULL THEN
             IF {_WRONG_LEFT} THEN
-              RAISE EXCEPTION 'inv_credit: left_after does not follow';
+              RAISE EXCEPTION 'inv_credit: {_LEFT_WORDS}';
+            END IF;
+          END IF;
+          IF NEW.covers IS NOT NULL THEN
+            IF {_WRONG_COVER} THEN
+              RAISE EXCEPTION 'inv_credit: {_COVER_WORDS}';
             END IF;
           END IF;
           RETURN NEW;

@@ -23,6 +23,12 @@ STRANDED_MS: Final = 60_000
 #: SQLite's settings that keep a commit on the disk, and what they must read as.
 _PRAGMAS: Final = {"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"}
 
+#: What to do about a broken invariant.
+_MEND: Final = "stop money by `redress brake on`, then look at `redress refunds show` of these"
+_MENDS: Final = {
+    "credits": "compare with a backup: somebody changed the record; `redress credits show` tells of a customer"
+}
+
 
 def diagnose_ledger(wiring: Wiring) -> Iterator[Diagnosis]:
     """The database and everything in it; when it is away or not migrated, that alone."""
@@ -175,9 +181,7 @@ def _invariants(connection: Connection, _now_ms: int) -> Iterator[Diagnosis]:
             subject=f"invariant {breach.invariant}",
             level=Level.OK if breach.holds else Level.FAIL,
             found=found,
-            mend=""
-            if breach.holds
-            else "stop money by `redress brake on`, then look at `redress refunds show` of these",
+            mend="" if breach.holds else _MENDS.get(breach.invariant, _MEND),
         )
 
 

@@ -129,7 +129,7 @@ class CustomerOut(_Model):
     customer_id: str
     standing: Standing
     cause: StandingCause | None
-    credits_left: int
+    credits_left: int = Field(description="What can be used now; what has ended is not counted.")
     overdrawn: int
     grants: list[GrantOut]
 

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from ledger.accounts import account_of
+from ledger.credit_grants import is_valid
 from ledger.credit_usage import UsageRecorded, UsageReport, record_usage
 from ledger.credits import grants_of_customer, overdrawn
 from ledger.decisions import last_decision
@@ -44,9 +45,7 @@ def wrong_field(name: str, problem: str) -> Refused:
 
 def key_used(noun: str) -> Refused:
     """The answer to a second call under a key that says something else."""
-    return Refused(
-        409, "key_used", f"The key was used before for another {noun}; take a new one."
-    )
+    return Refused(409, "key_used", f"The key was used before for another {noun}; take a new one.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +90,7 @@ class ProductApi:
 
     def show_customer(self, *, customer_id: str) -> tuple[int, models.CustomerOut]:
         """How a customer stands; one that nobody has heard of stands like a new one."""
+        now = self.clock.now_ms() // 1000
         with self.store.read() as connection:
             account = account_of(connection, customer_id)
             grants = grants_of_customer(connection, customer_id)
@@ -99,7 +99,7 @@ class ProductApi:
             customer_id=customer_id,
             standing=account.standing,
             cause=account.cause,
-            credits_left=sum(grant.left for grant in grants),
+            credits_left=sum(grant.left for grant in grants if is_valid(grant, now)),
             overdrawn=short,
             grants=[
                 models.GrantOut(

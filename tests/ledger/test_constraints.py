@@ -86,6 +86,21 @@ def draw_twice(connection):
         put(connection, credit_entries, key=key, kind="usage", credits=-1, **DRAWN)
 
 
+def grant_on_a_grant(connection):
+    """Insert a grant that draws on another, after a usage that leaves room for it."""
+    put(connection, credit_entries, key="used", kind="usage", credits=-1, **DRAWN)
+    drawn = {"grant_id": 1, "draw": 2, "left_after": 10}
+    put(connection, credit_entries, key="granted", kind="grant", credits=1, **drawn)
+
+
+def grant_that_covers(connection):
+    """Insert a grant that says it covers a usage that is there."""
+    put(connection, credit_entries, key="open", kind="usage", credits=-1)
+    query = select(credit_entries.c.id).where(credit_entries.c.key == "open")
+    usage_id = connection.execute(query).scalar_one()
+    put(connection, credit_entries, key="covers", kind="grant", credits=1, covers=usage_id)
+
+
 def change(table, **changes):
     """Update the table's row."""
     return lambda connection: connection.execute(update(table).values(changes))
@@ -189,13 +204,13 @@ REFUSED = [
     Refused(name="inv_credit_sign", make=another_entry(credits=-1)),
     Refused(name="inv_credit_sign", make=another_entry(kind="usage", credits=1)),
     Refused(name="inv_credit_sign", make=another_entry(kind="usage", credits=0)),
-    Refused(name="inv_credit_grant", make=another_entry(**DRAWN | {"left_after": 20})),
+    Refused(name="inv_credit_grant", make=grant_on_a_grant),
     Refused(name="inv_credit_grant", make=another_entry(kind="expiry", credits=-1)),
     Refused(name="inv_credit_grant", make=another_entry(kind="revocation", credits=-1)),
     Refused(name="inv_credit_left", make=another_entry(draw=1)),
     Refused(name="inv_credit_left", make=another_entry(left_after=1)),
     Refused(name="inv_credit_left", make=another_entry(**OVERDRAWN)),
-    Refused(name="inv_credit_cover", make=another_entry(covers=1)),
+    Refused(name="inv_credit_cover", make=grant_that_covers),
     Refused(name="inv_credit_cover", make=another_entry(**DRAWN, kind="cover", credits=-1)),
     Refused(
         name="inv_credit_drawn_in_turn",
@@ -254,9 +269,7 @@ REFUSED = [
         name="inv_i6_credit_decision_verdict",
         make=write_again(credit_decisions, verdict="perhaps", credits=None),
     ),
-    Refused(
-        name="inv_i6_approval_names_credits", make=write_again(credit_decisions, credits=None)
-    ),
+    Refused(name="inv_i6_approval_names_credits", make=write_again(credit_decisions, credits=None)),
     Refused(
         name="inv_i6_approval_names_credits", make=write_again(credit_decisions, verdict="deny")
     ),
@@ -365,12 +378,14 @@ def test_every_trigger_is_tried():
 
     assert {"decisions", "seals", "audit", "credit_entries", "credit_decisions"} == append_only
     for dialect, count in (
-        ("sqlite", 2 * len(append_only) + 3),
+        ("sqlite", 2 * len(append_only) + 4),
         ("postgresql", 5 + len(append_only)),
     ):
         statements = trigger_statements(dialect)
         assert count == len(statements)
-        assert all(re.search("inv_(i4|i12|credit_balance)", one) for one in statements)
+        assert all(
+            re.search("inv_(i4|i12|credit_balance|credit_covered)", one) for one in statements
+        )
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)

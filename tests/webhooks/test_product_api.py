@@ -466,3 +466,30 @@ def test_over_http(web, token):
     assert (200, 10_000) == (taken.status_code, taken.json()["recorded"])
     assert (401, 413) == (strange.status_code, large.status_code)
     assert "split the batch" in large.text
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "left"),
+    [
+        pytest.param(0, None, 100, id="without an end"),
+        pytest.param(0, NOON + 1, 100, id="ends in a second"),
+        pytest.param(0, NOON, 0, id="has ended, and is not written off yet"),
+        pytest.param(NOON + 1, None, 0, id="begins in a second"),
+    ],
+)
+def test_credits_left(call, begins, ends, left):
+    """Only what can be used now counts as left; the grant itself is shown with what is left of it."""
+    with call.store.write() as connection:
+        grant_credits(
+            connection,
+            key="g",
+            customer_id=CUSTOMER,
+            credits=100,
+            at=begins,
+            expires_at=ends,
+            source="in_1",
+            now_ms=NOON_MS,
+        )
+    shown = call("GET", f"/api/customers/{CUSTOMER}").json
+
+    assert (left, 100) == (shown["credits_left"], shown["grants"][0]["left"])

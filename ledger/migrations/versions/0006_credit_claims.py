@@ -119,15 +119,56 @@ def _create_credit_decisions() -> None:
     )
 
 
+_WRONG_LEFT = """
+    NOT COALESCE(
+      (SELECT NEW.left_after <= granted.credits
+         AND CASE WHEN NEW.draw = 1 THEN granted.credits
+           ELSE (SELECT left_after FROM credit_entries
+                 WHERE grant_id = NEW.grant_id AND draw = NEW.draw - 1)
+           END + NEW.credits = NEW.left_after
+       FROM credit_entries AS granted
+       WHERE granted.id = NEW.grant_id AND granted.grant_id IS NULL AND granted.credits > 0
+         AND granted.customer_id = NEW.customer_id), 1 = 0)
+"""
+_WRONG_COVER = """
+    NOT COALESCE(
+      (SELECT used.credits <= NEW.credits
+         + COALESCE((SELECT SUM(credits) FROM credit_entries WHERE covers = NEW.covers), 0)
+       FROM credit_entries AS used
+       WHERE used.id = NEW.covers AND used.kind = 'usage' AND used.grant_id IS NULL
+         AND used.customer_id = NEW.customer_id), 1 = 0)
+"""
+
 _TRIGGERS = {
     "sqlite": [
         """CREATE TRIGGER inv_i12_credit_decisions_update BEFORE UPDATE ON credit_decisions
         BEGIN SELECT RAISE(ABORT, 'inv_i12: credit_decisions is append-only'); END""",
         """CREATE TRIGGER inv_i12_credit_decisions_delete BEFORE DELETE ON credit_decisions
         BEGIN SELECT RAISE(ABORT, 'inv_i12: credit_decisions is append-only'); END""",
+        "DROP TRIGGER inv_credit_balance",
+        f"""CREATE TRIGGER inv_credit_balance BEFORE INSERT ON credit_entries
+        WHEN NEW.grant_id IS NOT NULL AND {_WRONG_LEFT}
+        BEGIN SELECT RAISE(ABORT, 'inv_credit: left_after does not follow'); END""",
+        f"""CREATE TRIGGER inv_credit_covered BEFORE INSERT ON credit_entries
+        WHEN NEW.covers IS NOT NULL AND {_WRONG_COVER}
+        BEGIN SELECT RAISE(ABORT, 'inv_credit: more is covered than was used'); END""",
     ],
     "postgresql": [
         """CREATE TRIGGER inv_i12_credit_decisions BEFORE UPDATE OR DELETE ON credit_decisions
         FOR EACH ROW EXECUTE FUNCTION inv_i12_append_only()""",
+        f"""CREATE OR REPLACE FUNCTION inv_credit_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF NEW.grant_id IS NOT NULL THEN
+            IF {_WRONG_LEFT} THEN
+              RAISE EXCEPTION 'inv_credit: left_after does not follow';
+            END IF;
+          END IF;
+          IF NEW.covers IS NOT NULL THEN
+            IF {_WRONG_COVER} THEN
+              RAISE EXCEPTION 'inv_credit: more is covered than was used';
+            END IF;
+          END IF;
+          RETURN NEW;
+        END $$""",
     ],
 }
