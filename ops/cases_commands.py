@@ -7,11 +7,12 @@ import click
 from sqlalchemy import Connection
 
 from ledger.cases import Case, case_by_id, list_cases
+from ledger.credit_claims import list_claims
 from ledger.late_usage import late_credits
 from ledger.payment_facts import payments_by_charge
 from ledger.refund_queries import case_story
 from ledger.refund_requests import requests_of_case
-from ledger.states import CaseState
+from ledger.states import CaseState, ClaimState
 from ops.moments import duration_text
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
@@ -61,6 +62,7 @@ def list_command(
     wanted = [CaseState(state) for state in states] or [CaseState.REVIEW]
     with operator.wiring() as wiring, wiring.store.read() as connection:
         found = list_cases(connection, wanted, kinds, limit)
+        claims = list_claims(connection, [ClaimState.REVIEW], None, limit)
     now_ms = operator.clock.now_ms()
     if as_json:
         print_json({"cases": [_document(case, now_ms) for case in found]})
@@ -69,6 +71,11 @@ def list_command(
         say("", f"`redress cases show {found[0].case_id}` tells everything about one.")
     else:
         say("No case stands so. `redress cases list --state refunded` shows what was paid.")
+    if claims and not as_json:
+        say(
+            f"{counted(len(claims), 'claim')} of credits to be judged as well:"
+            " `redress credits claims list --state review`."
+        )
 
 
 @cases.command("show", epilog="Example: redress cases show 7")

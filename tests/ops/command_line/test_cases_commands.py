@@ -8,12 +8,14 @@ from sqlalchemy import select
 
 from ledger.audit_log import entries_about
 from ledger.cases import REFUND_REQUEST, case_by_id, move_case, open_case
+from ledger.credit_claims import settle_claim
 from ledger.credits import grant_credits
 from ledger.notice_tables import notices
 from ledger.notices import notice_of_row
 from ledger.refund_requests import NewRequest, request_by_id, settle_request, write_request
-from ledger.states import CaseState, RequestState
+from ledger.states import CaseState, ClaimState, RequestState
 from policy.request_facts import Reason
+from tests.fakes.credit_claims import put_claim
 from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import put_charge
 from workers.notice_words import words_of
@@ -240,3 +242,16 @@ def test_what_the_customer_reads(world, case_id, line, told):
     assert told == json.loads(row.content)["explanation"]
     assert (told is not None) == ("the <b>log</b> says so" in words.plain)
     assert (told is not None) == ("the &lt;b&gt;log&lt;/b&gt; says so" in words.html)
+
+
+def test_claims_that_wait(world):
+    """Who looks at the queue learns of credits that wait for a person as well."""
+    redress, store = world
+    before = redress("cases", "list").stdout
+    claim = put_claim(store)
+    with store.write() as connection:
+        settle_claim(connection, claim.claim_id, ClaimState.REVIEW, NOON_MS)
+
+    assert "claims list" not in before
+    assert "1 claim of credits to be judged as well" in redress("cases", "list").stdout
+    assert {"cases": []} == redress.json("cases", "list")
