@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, select
 
+from ledger.claim_tables import credit_claims
 from ledger.ending_tables import subscription_ends
 from ledger.notice_tables import NoticeChannel, notices
 from ledger.request_tables import refund_requests
 from ledger.states import (
     CaseState,
+    ClaimState,
     EndState,
     EventState,
     IntentState,
@@ -54,6 +56,7 @@ def day_progress(connection: Connection) -> Progressed:
             _count(refund_intents.c.state.in_(_UNDER_WAY)),
             _count(look_ups.c.state == LookUpState.WANTED.value),
             _count(refund_requests.c.state == RequestState.WAITING.value),
+            _count(credit_claims.c.state == ClaimState.WAITING.value),
             _count(subscription_ends.c.state == EndState.WANTED.value),
             _count(notices.c.state.in_([NoticeState.WAITING.value, NoticeState.SENDING.value])),
         )

@@ -14,6 +14,8 @@ MONTH_DAYS = 28
 OUTAGE_PLAN = "creator-month"
 OUTAGE_DAY = 12
 OUTAGE_HOURS = 30
+#: What failed pictures cost, beside what is used well.
+FAILED_CREDITS = 12
 
 
 class Back(StrEnum):
@@ -34,6 +36,7 @@ class Twist(StrEnum):
     ASKED_TWICE = "asked_twice"  # by e-mail and again in the chat
     BOUGHT_TWICE = "bought_twice"  # two orders of one product on one day
     FLAGGED = "flagged"  # an automatic check suspended the account, and was wrong
+    PICTURES_FAILED = "pictures_failed"  # the product asks their credits back, and nobody for money
     CLOSED = "closed"  # the account was closed for breaking the rules of use
 
 
@@ -142,6 +145,17 @@ STORIES: tuple[MonthStory, ...] = (
         reason="failure",
         verdict="review",
         clause="TECH",
+    ),
+    MonthStory(
+        title="pictures failed",
+        sold="images-500",
+        issued=500,
+        used=40,
+        bought_day=9,
+        asked_after_days=None,
+        verdict="approve",
+        clause="PART-CREDITS",
+        twist=Twist.PICTURES_FAILED,
     ),
     MonthStory(
         title="only the taste",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ops.sandbox.month_stories import (
+    FAILED_CREDITS,
     MONTH_DAYS,
     OUTAGE_DAY,
     OUTAGE_HOURS,
@@ -94,6 +95,7 @@ class ShopMonth:
         self._first_buyer = first_buyer
         self._bought: list[Bought] = []
         self._requests: dict[str, list[int]] = {}
+        self._claims: dict[str, int] = {}
 
     def close(self) -> None:
         """Close the connections of the calling thread."""
@@ -124,7 +126,7 @@ class ShopMonth:
                 self._counter.till.control("/sandbox/disputes", {"charge": bought.charge_id})
 
     def report(self) -> None:
-        """Report all use, in one batch."""
+        """Report all use, in one batch; of what failed as well."""
         self._product.report_usage(
             [
                 {
@@ -137,10 +139,13 @@ class ShopMonth:
                 for one in self._bought
                 if one.story.used
             ]
+            + [self._failed_usage(one) for one in self._with_failures()]
         )
 
     def ask(self) -> None:
-        """Hand in every refund request."""
+        """Hand in every refund request, and have the credits of what failed asked back."""
+        for one in self._with_failures():
+            self._claims[one.customer_id] = self._product.claim_credits(self._failed_claim(one))
         for one in self._bought:
             if one.story.asked_after_days is None:
                 continue
@@ -220,8 +225,33 @@ class ShopMonth:
             "asked_at": one.at + days * DAY_SECONDS + 2 * HOUR,
         }
 
+    def _with_failures(self) -> list[Bought]:
+        return [one for one in self._bought if one.story.twist is Twist.PICTURES_FAILED]
+
+    def _failed_usage(self, one: Bought) -> dict[str, Any]:
+        return {
+            "key": f"failed-{self._counter.till.run}-{one.number}",
+            "customer_id": one.customer_id,
+            "credits": FAILED_CREDITS,
+            "at": one.at + 2 * HOUR,
+            "successful": False,
+            "reference": f"pictures-{self._counter.till.run}-{one.number}",
+        }
+
+    def _failed_claim(self, one: Bought) -> dict[str, Any]:
+        told = self._failed_usage(one)
+        return {name: told[name] for name in told if name != "successful"} | {
+            "loss": "failed",
+            "evidence": "the renderer ran out of memory",
+            "our_fault": True,
+        }
+
     def _verdict(self, one: Bought) -> tuple[str | None, tuple[str, ...]]:
         """The verdict on every request of a story, and the clauses; None where nobody asked."""
+        if one.customer_id in self._claims:
+            claim = self._product.claim(self._claims[one.customer_id])
+            decision = claim["decision"] or {"verdict": claim["state"], "clauses": []}
+            return str(decision["verdict"]), tuple(decision["clauses"])
         shown = [self._product.request(each) for each in self._requests.get(one.customer_id, [])]
         if not shown:
             return None, ()

@@ -34,6 +34,14 @@ class ShopProduct:
         """Return a request as it stands, with its decision."""
         return self._get(f"/api/refund-requests/{request_id}")
 
+    def claim_credits(self, claim: Mapping[str, Any]) -> int:
+        """Ask credits back that something failed took; returns the claim's id."""
+        return int(self._post("/api/credits/claims", claim)["claim_id"])
+
+    def claim(self, claim_id: int) -> Json:
+        """Return a claim as it stands, with its decision."""
+        return self._get(f"/api/credits/claims/{claim_id}")
+
     def customer(self, customer_id: str) -> Json:
         """Return a customer's standing and credits."""
         return self._get(f"/api/customers/{customer_id}")

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ops.demonstration_table import show_month
 from ops.month_demonstration import MonthOutcome
-from ops.sandbox.month_stories import STORIES, Back
+from ops.sandbox.month_stories import FAILED_CREDITS, STORIES, Back, Twist
 from ops.sandbox.shop_cast import PACKS, PLANS
 from ops.sandbox.shop_month import MonthRow
 
@@ -76,3 +76,12 @@ def test_table_fits():
 
     assert all(f" {story.title} " in told for story in STORIES)
     assert max(map(len, told.splitlines())) <= 80
+
+
+def test_failures_leave_room():
+    """What fails in a story is used beside what is used well, and fits into what was bought."""
+    failing = [story for story in STORIES if story.twist is Twist.PICTURES_FAILED]
+
+    assert failing
+    assert all(story.used + FAILED_CREDITS <= story.issued for story in failing)
+    assert all(story.asked_after_days is None for story in failing)
