@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, Final
 
 from ops.fact_fields import FactField, fact_fields
+from policy.checks import COUNT_MAX
 from policy.payments import InvoiceFacts, Payment, SubscriptionFacts
 from policy.request_facts import RequestFacts
 
@@ -82,7 +83,7 @@ _DESCRIPTIONS: Final[Mapping[type, Mapping[str, str]]] = {
 }
 
 _PLAIN: Final[Mapping[type, Mapping[str, Any]]] = {
-    int: {"type": "integer", "minimum": 0},
+    int: {"type": "integer", "minimum": 0, "maximum": COUNT_MAX},
     bool: {"type": "boolean"},
     str: {"type": "string", "minLength": 1},
 }

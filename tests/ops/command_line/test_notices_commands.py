@@ -197,7 +197,7 @@ def test_retry_rings(world, tmp_path):
         ran = redress("notices", "retry", row_id, *REASON)
 
         assert f"Notice {row_id} is sent now.\n" == ran.stdout
-        assert 1 == redis.llen("rq:queue:effects")
+        assert 1 == redis.llen("rq:queue:notices")
         assert ADDRESS.encode() not in b"".join(
             b"".join(redis.hgetall(key).values()) for key in redis.keys("rq:job:*")
         )
