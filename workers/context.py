@@ -47,7 +47,7 @@ def ring_for(
     ends: Iterable[int] = (),
     claims: Iterable[int] = (),
 ) -> None:
-    """Wake the effects workers for these rows, after the commit that made them due."""
+    """Wake the workers for these rows, after the commit that made them due."""
     for intent_id in sorted(intents):
         wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
     for row_id in sorted(look_ups):
