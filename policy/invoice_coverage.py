@@ -54,7 +54,7 @@ def _dues(ordered: Sequence[Payment]) -> Mapping[str, int]:
     for payment in ordered:
         if payment.invoice is not None and payment.invoice.amount_due_minor:
             invoice_id, due_minor = payment.invoice.invoice_id, payment.invoice.amount_due_minor
-            dues[invoice_id] = max(dues.get(invoice_id, 0), due_minor)
+            dues[invoice_id] = max(dues.get(invoice_id, due_minor), due_minor)
     return dues
 
 

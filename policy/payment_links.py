@@ -36,8 +36,9 @@ def link_between(
     if same_intent(earlier, later):
         return None
     if earlier.invoice is not None and later.invoice is not None:
-        if earlier.invoice.invoice_id == later.invoice.invoice_id:
-            return _link_same_invoice(later, terms, coverage[later.charge_id])
+        invoice_id = later.invoice.invoice_id
+        if earlier.invoice.invoice_id == invoice_id:
+            return _link_same_invoice(invoice_id, later, terms, coverage[later.charge_id])
         return link_second_subscription(earlier, later, (earlier.invoice, later.invoice), terms)
     if earlier.captured_minor != later.captured_minor:
         return None
@@ -46,16 +47,17 @@ def link_between(
     return _link_same_purchase(earlier, later, terms)
 
 
-def _link_same_invoice(later: Payment, terms: DuplicateTerms, before: Coverage) -> Link | None:
+def _link_same_invoice(
+    invoice_id: str, later: Payment, terms: DuplicateTerms, before: Coverage
+) -> Link | None:
     paid_again = _paid_again(later, before)
     if paid_again is False:
         return None
-    certain = paid_again is True
-    invoice_id = None if later.invoice is None else later.invoice.invoice_id
+    doubts = () if paid_again is True else (paid_again,)
     return Link(
         kind=DuplicateKind.SAME_INVOICE,
-        confidence=terms.confidence.same_invoice if certain else terms.confidence.doubtful,
-        doubts=() if paid_again is True else (paid_again,),
+        confidence=terms.confidence.doubtful if doubts else terms.confidence.same_invoice,
+        doubts=doubts,
         compared={
             "invoice_id": invoice_id,
             "amount_due_minor": before.due_minor,

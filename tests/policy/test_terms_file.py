@@ -110,46 +110,59 @@ def test_empty_folder(tmp_path):
         ),
         pytest.param("[clauses]", "[claws]", "claws: is not known here", id="unknown table"),
         pytest.param(
-            "refund_at = 90", 'refund_at = "90"', "must be a whole number, not '90'", id="a text"
+            "refund_at = 90",
+            'refund_at = "90"',
+            "duplicates.refund_at: must be a whole number, not '90'",
+            id="a text",
         ),
         pytest.param(
-            "refund_at = 90", "refund_at = 90.0", "must be a whole number, not 90.0", id="a float"
+            "refund_at = 90",
+            "refund_at = 90.0",
+            "duplicates.refund_at: must be a whole number, not 90.0",
+            id="a float",
         ),
         pytest.param(
-            "refund_at = 90", "refund_at = true", "must be a whole number, not True", id="a truth"
+            "refund_at = 90",
+            "refund_at = true",
+            "duplicates.refund_at: must be a whole number, not True",
+            id="a truth",
         ),
         pytest.param(
             "refund_at = 90",
             "refund_at = 101",
-            "refund_at: is 101, but must lie between 1 and 100",
+            "duplicates.refund_at: is 101, but must lie between 1 and 100",
             id="more than sure",
         ),
         pytest.param(
             "review_at = 50",
             "review_at = 90",
-            "review_at: is 90, but must lie between 1 and 89",
+            "duplicates.review_at: is 90, but must lie between 1 and 89",
             id="thresholds out of order",
         ),
         pytest.param(
             "doubtful = 60",
             "doubtful = 95",
-            "confidence.doubtful: is 95, but must lie between 0 and 89",
+            "duplicates.confidence.doubtful: is 95, but must lie between 0 and 89",
             id="doubt that would refund",
         ),
         pytest.param(
             "product_unknown = 50",
             "product_unknown = 90",
-            "confidence.product_unknown: is 90, but must lie between 0 and 89",
+            "duplicates.confidence.product_unknown: is 90, but must lie between 0 and 89",
             id="ignorance that would refund",
         ),
         pytest.param(
             "window_minutes = 10",
             "window_minutes = 0",
-            "same_purchase_window_minutes: is 0, but",
+            "duplicates.same_purchase_window_minutes: is 0, but must lie between 1 and 1440",
             id="no window",
         ),
-        pytest.param("same_card = 70", "", "confidence.same_card: is missing", id="missing kind"),
-        pytest.param('"BILLING" =', '"BILLINGS" =', "clauses.BILLINGS: is not known", id="clause"),
+        pytest.param(
+            "same_card = 70", "", "duplicates.confidence.same_card: is missing", id="missing kind"
+        ),
+        pytest.param(
+            '"BILLING" =', '"BILLINGS" =', "clauses.BILLINGS: is not known here", id="clause"
+        ),
         pytest.param(
             '"APPEAL" = "A second look when the customer brings more"',
             "",
@@ -165,19 +178,19 @@ def test_empty_folder(tmp_path):
         pytest.param(
             'product_keys = ["product_id", "product", "sku"]',
             "product_keys = []",
-            "product_keys: must be a list of one or more texts",
+            "duplicates.product_keys: must be a list of one or more texts, not []",
             id="empty list",
         ),
         pytest.param(
             'product_keys = ["product_id", "product", "sku"]',
             "product_keys = [1]",
-            "product_keys: must be a list of one or more texts",
+            "duplicates.product_keys: must be a list of one or more texts, not [1]",
             id="list of numbers",
         ),
         pytest.param(
             "effective = 2025-09-14 #",
             "effective = 2025-09-14T12:00:00 #",
-            "effective: must be a day",
+            "effective: must be a day such as 2025-09-14, not datetime.datetime(2025, 9, 14, 12, 0)",
             id="a time of day",
         ),
         pytest.param(
@@ -186,11 +199,10 @@ def test_empty_folder(tmp_path):
             "version: says '2026', which is not the file's name",
             id="another version's name",
         ),
-        pytest.param("[duplicates]", "[duplicates", "Expected ']'", id="broken TOML"),
         pytest.param(
             "[duplicates.confidence]",
             "[duplicates.levels]",
-            "duplicates.levels: is not known",
+            "duplicates.levels: is not known here",
             id="table by another name",
         ),
     ],
@@ -200,15 +212,16 @@ def test_refused_entries(folder, old, new, message):
     assert old in SHIPPED
     (folder / "2025-09-14.toml").write_text(SHIPPED.replace(old, new), encoding="utf-8")
 
-    with pytest.raises(TermsError, match=r"^2025-09-14\.toml: ") as refused:
+    with pytest.raises(TermsError) as refused:
         load_terms(folder=folder)
 
-    assert message in str(refused.value)
+    assert f"2025-09-14.toml: {message}" == str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
+        pytest.param("]", "Invalid value", id="broken TOML"),
         pytest.param("9" * 5000, "4300 digits", id="5,000 digits"),
         pytest.param("0x" + "F" * 5000, "a value too large to be shown", id="5,000 hex digits"),
         pytest.param("[0x" + "F" * 5000 + "]", "a value too large to be shown", id="in a list"),
@@ -235,8 +248,10 @@ def test_wrong_table(folder):
         encoding="utf-8",
     )
 
-    with pytest.raises(TermsError, match="duplicates: must be a table, not 1"):
+    with pytest.raises(TermsError) as refused:
         load_terms(folder=folder)
+
+    assert "2025-09-14.toml: duplicates: must be a table, not 1" == str(refused.value)
 
 
 def test_bytes_that_are_no_text(folder):
