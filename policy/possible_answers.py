@@ -48,24 +48,22 @@ def clause_of(name: str) -> Clause:
 
 
 def _issued(facts: RequestFacts, terms: RequestTerms) -> Iterator[int]:
-    least = facts.used if facts.used is not None else facts.successful or 0
     if facts.used is None:
         # So many that any share of them can still have been used.
-        yield 100 * (100 * least + 1)
+        yield 100 * (100 * (facts.successful or 0) + 1)
         return
     limit, rest = divmod(facts.used * 100, terms.use_percent)
-    around = (least, limit if rest else limit - 1, limit, limit + 1)
-    yield from (value for value in around if value >= max(least, 1))
+    around = (facts.used, limit if rest else limit - 1, limit, limit + 1)
+    yield from (value for value in around if value >= max(facts.used, 1))
 
 
 def _used(facts: RequestFacts, terms: RequestTerms) -> Iterator[int]:
     least = facts.successful or 0
-    yield least
     if facts.issued is None:
-        yield max(least, 1)
+        yield from (least, max(least, 1))
         return
     limit, rest = divmod(facts.issued * terms.use_percent, 100)
-    around = (1, limit if rest else limit - 1, limit, limit + 1, facts.issued)
+    around = (least, 1, limit if rest else limit - 1, limit, limit + 1, facts.issued)
     yield from (value for value in around if least <= value <= facts.issued)
 
 

@@ -60,22 +60,20 @@ class _Tribunal:
         try:
             return judge(self._hearing(facts))
         except FactMissing as missing:
-            settled = self._settled(facts, missing)
-            return settled if settled is not None else self._open(facts, missing)
+            return self._settled(facts) or self._open(facts, missing)
 
     def _hearing(self, facts: RequestFacts) -> Hearing:
         return Hearing(facts=facts, terms=self._terms)
 
-    def _settled(self, facts: RequestFacts, missing: FactMissing | None = None) -> Outcome | None:
+    def _settled(self, facts: RequestFacts) -> Outcome | None:
         """What every possible value of the unknown facts leads to; None as soon as two differ."""
-        if missing is None:
-            try:
-                return judge(self._hearing(facts))
-            except FactMissing as found:
-                missing = found
+        try:
+            return judge(self._hearing(facts))
+        except FactMissing as missing:
+            name = missing.name
         outcomes: list[Outcome] = []
-        for answer in answers_to(missing.name, facts, self._terms):
-            outcome = self._settled(replace(facts, **{missing.name: answer.value}))
+        for answer in answers_to(name, facts, self._terms):
+            outcome = self._settled(replace(facts, **{name: answer.value}))
             if outcome is None or (outcomes and outcome.effect != outcomes[0].effect):
                 return None
             outcomes.append(outcome)
@@ -101,7 +99,7 @@ class _Tribunal:
             try:
                 outcome: Outcome | None = judge(self._hearing(answered))
             except FactMissing as more:
-                outcome = self._settled(answered, more)
+                outcome = self._settled(answered)
                 if outcome is None and not deeper:
                     deeper = list(self._questions(answered, more))
             said = "it hangs on the rest" if outcome is None else outcome.said

@@ -2,15 +2,17 @@
 
 import pytest
 
+from policy.canonical_json import dump_canonical, load_strict
 from policy.checks import MalformedFactError
 from policy.credit_restoration import redecide_restoration
+from policy.decision import Decision
 from policy.duplicate_charges import find_duplicates
 from policy.duplicate_decisions import redecide
 from policy.duplicate_findings import DuplicateKind, Finding, finding_from_json, finding_to_json
 from policy.outage_decisions import redecide_outage
 from policy.payments import payment_from_json, payment_to_json
 from policy.redeciding import redecide_any
-from policy.request_decisions import redecide_request
+from policy.request_decisions import decide_request, redecide_request
 from policy.request_facts import request_from_json, request_to_json
 from policy.request_hearing import FactMissing
 from policy.rulings import redecide_ruling
@@ -222,6 +224,39 @@ def test_decisions(made_anew, facts, reason):
         made_anew(facts, TERMS)
 
     assert reason == str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param({"mood": 1}, "decision has unknown keys: mood", id="unknown key"),
+        pytest.param({"clauses": {}}, "clauses must be a list, not {}", id="no list of clauses"),
+        pytest.param({"clauses": [7]}, "clause result must be an object, not 7", id="no clause"),
+        pytest.param({"undecided": "a"}, "undecided must be a list, not 'a'", id="no sentences"),
+        pytest.param({"amount": 5}, "money must be an object, not 5", id="a bare amount"),
+        pytest.param(
+            {"credits": {"revoked": True}},
+            "credits lacks keys: ends_subscription, restored",
+            id="half of what it takes",
+        ),
+    ],
+)
+def test_stored_decisions(change, reason):
+    """A decision that was not written by us is refused with the place and the reason."""
+    written = load_strict(decide_request(request(), TERMS).to_json())
+
+    with pytest.raises(MalformedFactError) as refused:
+        Decision.from_json(dump_canonical(written | change))
+
+    assert reason == str(refused.value)
+
+
+def test_a_text_that_is_no_decision():
+    """What is no object at all is no decision."""
+    with pytest.raises(MalformedFactError) as refused:
+        Decision.from_json("[]")
+
+    assert "decision must be an object, not []" == str(refused.value)
 
 
 def test_one_charge_in_two_states():

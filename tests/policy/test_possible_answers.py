@@ -26,6 +26,8 @@ def asked(name, given, **terms):
         pytest.param({"used": 5}, 20, [5, 24, 25, 26], id="around the limit"),
         pytest.param({"used": 5}, 30, [5, 16, 17], id="no number lies at the limit"),
         pytest.param({"used": 5}, 100, [5, 6], id="all may be used"),
+        pytest.param({"used": 5, "successful": 2}, 20, [5, 24, 25, 26], id="some in vain"),
+        pytest.param({"used": 5, "successful": None}, 20, [5, 24, 25, 26], id="successes unknown"),
         pytest.param({"used": 0, "successful": 0}, 20, [1], id="none used"),
         pytest.param({"used": None}, 20, [50_100], id="use unknown: any share of them"),
         pytest.param({"used": None, "successful": None}, 20, [100], id="nothing known"),
@@ -46,6 +48,7 @@ def test_issued(given, percent, values):
         pytest.param(
             {"issued": 7, "successful": 0}, [0, 1, 2, 7], id="no number lies at the limit"
         ),
+        pytest.param({"issued": 17, "successful": 0}, [0, 1, 3, 4, 17], id="nor here"),
         pytest.param({"issued": 5, "successful": 0}, [0, 1, 2, 5], id="one lies at the limit"),
         pytest.param({"issued": 4, "successful": 0}, [0, 1, 4], id="the limit is below one"),
         pytest.param({"issued": 1, "successful": 0}, [0, 1], id="a single one"),

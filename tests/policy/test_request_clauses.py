@@ -383,6 +383,33 @@ def test_fees_of_our_errors():
 
 
 @pytest.mark.parametrize(
+    ("kept", "amount", "fee"),
+    [
+        pytest.param({}, "49.00 USD", [], id="none is kept of our errors"),
+        pytest.param({"fee_kept_on_little_use": False}, "49.00 USD", [], id="none is kept at all"),
+        pytest.param({"fee_kept_on_our_error": True}, "47.28 USD", [fees(4900)], id="always kept"),
+    ],
+)
+def test_nothing_gives_more_than_the_whole(kept, amount, fee):
+    """Where a wrong charge gives all that any clause could give, no other clause is looked at."""
+    terms = replace(TERMS, requests=replace(TERMS.requests, **kept))
+    decision = decide_request(request(**UNUSED | WRONG), terms)
+
+    assert amount == str(decision.amount)
+    assert [*IN_TIME, ("BILLING", True, WRONG), *fee, *PAID] == cited(decision)
+
+
+def test_little_use_may_give_more_than_a_wrong_charge():
+    """Where only our errors cost the fee, little use gives the whole, and is looked at."""
+    fees_kept = {"fee_kept_on_little_use": False, "fee_kept_on_our_error": True}
+    terms = replace(TERMS, requests=replace(TERMS.requests, **fees_kept))
+    decision = decide_request(request(**UNUSED | WRONG), terms)
+
+    assert "49.00 USD" == str(decision.amount)
+    assert "USE-SUB" in [clause for clause, _, _ in cited(decision)]
+
+
+@pytest.mark.parametrize(
     ("given", "effect"),
     [
         pytest.param({}, (True, True), id="a monthly plan"),

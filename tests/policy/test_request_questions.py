@@ -202,6 +202,36 @@ def test_a_persons_matter(given, paid, sentence):
     assert (Verdict.REVIEW, (sentence,)) == (decision.verdict, decision.undecided)
 
 
+def test_different_questions_in_every_answer():
+    """Where every answer leaves another question to a person, all of them are asked."""
+    decision = decide_request(request(**WRONG | {"used": None, "successful": 21}), TERMS)
+
+    assert (
+        tuple(
+            f"The charge is wrong, but {used} of the credits that it bought were used. "
+            "Does the wrong part go back? If yes, as far as it is left; if no, nothing."
+            for used in (21, 100)
+        )
+        == decision.undecided
+    )
+
+
+def test_several_unknown_facts():
+    """What an answer leads to is told where the facts beside it do not matter; else the next is asked."""
+    decision = decide_request(request(used=None, plan=None), TERMS)
+
+    assert (
+        (
+            "How many of the credits were used? If 5, 19 or 20, it hangs on the rest; "
+            "if 21 or 100, nothing goes back."
+        ),
+        (
+            "What was bought? If it is a credit pack or it is a monthly plan, 47.28 USD goes back; "
+            "if it is an annual plan, 43.19 USD goes back."
+        ),
+    ) == decision.undecided
+
+
 def test_open_questions_in_both_answers():
     """Where every answer leaves the same to a person, it is asked once."""
     decision = decide_request(request(**WRONG | LATE | {"abuse": None}), TERMS)

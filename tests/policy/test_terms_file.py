@@ -44,6 +44,8 @@ def test_shipped_terms():
     assert (terms.duplicates.refund_at, terms.duplicates.review_at) == (90, 50)
     assert terms.duplicates.same_purchase_window_seconds == 600
     assert terms.duplicates.second_subscription_window_seconds == 86400
+    assert ("order_id", "order_reference", "order_number") == terms.duplicates.order_reference_keys
+    assert ("product_id", "product", "sku") == terms.duplicates.product_keys
     assert terms == load_terms("2025-09-14")
 
 
@@ -186,6 +188,18 @@ def test_empty_folder(tmp_path):
             "product_keys = [1]",
             "duplicates.product_keys: must be a list of one or more texts, not [1]",
             id="list of numbers",
+        ),
+        pytest.param(
+            'product_keys = ["product_id", "product", "sku"]',
+            'product_keys = "sku"',
+            "duplicates.product_keys: must be a list of texts, not 'sku'",
+            id="a text for a list",
+        ),
+        pytest.param(
+            'version = "2025-09-14"',
+            "version = 2025",
+            "version: must be a text, not 2025",
+            id="a year",
         ),
         pytest.param(
             "effective = 2025-09-14 #",
