@@ -28,11 +28,10 @@ def still_owed_minor(hearing: Hearing, wrong_minor: int) -> int:
     payment = hearing.facts.payment
     if payment.dispute is DisputeStanding.LOST:
         return 0
+    owed_minor = max(0, wrong_minor - payment.refunded_minor)
     # While a dispute is open its money is away, and may come back.
-    disputed = payment.dispute is DisputeStanding.OPEN
-    unrefunded_minor = max(0, payment.captured_minor - payment.refunded_minor)
-    left_minor = unrefunded_minor if disputed else payment.rest_minor
-    owed_minor = max(0, min(wrong_minor - payment.refunded_minor, left_minor))
+    if payment.dispute is not DisputeStanding.OPEN:
+        owed_minor = min(owed_minor, payment.rest_minor)
     return (
         Money(amount_minor=owed_minor, currency=payment.currency).rounded_for_refund().amount_minor
     )

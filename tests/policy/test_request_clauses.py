@@ -247,6 +247,20 @@ ROWS = [
         paid={"dispute": "lost", "disputed": 100},
     ),
     row(
+        "a cent is left",
+        {},
+        None,
+        *IN_TIME, LITTLE, *ALL_WELL, fees(4900), no_way_back(4899, 1),
+        paid={"refunded": 4899},
+    ),
+    row(
+        "a wrong part that is as much as little use gives",
+        UNUSED | {"wrong_minor": 4728},
+        "47.28 USD",
+        *IN_TIME, ("BILLING", True, {"wrong_minor": 4728}), use("USE-SUB", 0, holds=True), *ALL_WELL,
+        *PAID,
+    ),
+    row(
         "the fee takes all",
         {"fee_minor": 4900},
         None,
@@ -380,6 +394,7 @@ def test_fees_of_our_errors():
 
     assert [share(490), fees(490), *PAID] == cited(down)[-4:]
     assert ("3.18 USD", "8.28 USD") == (str(down.amount), str(wrong.amount))
+    assert "47.28 USD" == str(decide_request(request(**OUT), keeping).amount)
 
 
 @pytest.mark.parametrize(
@@ -417,6 +432,11 @@ def test_little_use_may_give_more_than_a_wrong_charge():
         pytest.param({"plan": Plan.PACK}, (True, False), id="a pack"),
         pytest.param(FAILED, (True, True), id="an error of ours, little used"),
         pytest.param(MUCH | FAILED, (False, False), id="a share"),
+        pytest.param(
+            UNUSED | {"wrong_minor": 4728},
+            (False, False),
+            id="a wrong part, little used for no more",
+        ),
     ],
 )
 def test_what_goes_with_the_money(given, effect):

@@ -254,6 +254,14 @@ BILLING_ROWS = [
         paid={"dispute": "open", "disputed": 4900},
     ),
     row(
+        "wrong, late, the money withdrawn without a dispute",
+        LATE | WRONG,
+        DENY,
+        None,
+        "X-LATE",
+        paid={"disputed": 4900},
+    ),
+    row(
         "a wrong part too small to be sent",
         LATE | {"wrong_minor": 9},
         DENY,
