@@ -128,6 +128,14 @@ def test_doubtful_invoices(paid, doubts, compared):
             id="the rest, beside a payment in dispute",
         ),
         pytest.param([{"dispute": "lost", "disputed": 4900}, {}], id="the first was lost"),
+        pytest.param(
+            [{"dispute": "lost", "disputed": 4900}, {"amount": 2450}, {"amount": 2450}],
+            id="halves after one that was lost",
+        ),
+        pytest.param(
+            [{"refunded": 4900}, {"amount": 2450}, {"amount": 2450}],
+            id="halves after one that went back",
+        ),
         pytest.param([{"refunded": 4900}, {}], id="the first went back"),
         pytest.param([{"refunded": 6000}, {}], id="more than the first went back"),
     ],
