@@ -383,6 +383,25 @@ def test_doubtful_purchases(first, second, confidence, doubts):
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "confidence", "doubts"),
+    [
+        pytest.param({}, 90, (), id="untouched"),
+        pytest.param({"refunded": 1}, 89, (Doubt.KEPT_REFUNDED_IN_PART,), id="a cent went back"),
+        pytest.param({"refunded": 4899}, 89, (Doubt.KEPT_REFUNDED_IN_PART,), id="a cent is left"),
+        pytest.param(
+            {"dispute": "inquiry", "disputed": 4900}, 89, (Doubt.KEPT_DISPUTED,), id="an inquiry"
+        ),
+        pytest.param({"dispute": "won", "disputed": 4900}, 90, (), id="a dispute won"),
+    ],
+)
+def test_the_payment_that_stays(first, confidence, doubts):
+    """What happened to the payment that stays makes a person look, however little it is."""
+    (found,) = found_in(payment("a", **PACK | first), payment("b", at=60, **PACK))
+
+    assert ("ch_a", confidence, doubts) == (found.kept_charge_id, found.confidence, found.doubts)
+
+
 def test_the_smallest_amounts():
     """One minor unit is money like any other."""
     (found,) = found_in(
