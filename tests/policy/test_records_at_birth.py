@@ -4,7 +4,7 @@ import pytest
 
 from policy.checks import MalformedFactError
 from policy.clauses import Clause
-from policy.credit_restoration import CreditClaim, CreditLoss
+from policy.credit_losses import CreditClaim, CreditLoss
 from policy.decision import ClauseResult, CreditEffect, Decision, Verdict
 from policy.duplicate_findings import Doubt, DuplicateKind, Finding
 from policy.money import Money

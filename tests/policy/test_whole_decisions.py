@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from policy.clauses import Clause
-from policy.credit_restoration import CreditClaim, CreditLoss, decide_restoration
+from policy.credit_losses import CreditClaim, CreditLoss
+from policy.credit_restoration import decide_restoration
 from policy.decision import ClauseResult, CreditEffect, Decision, Verdict
 from policy.duplicate_decisions import decide_cleared, decide_duplicate
 from policy.duplicate_findings import Doubt, DuplicateKind, Finding, finding_to_json
