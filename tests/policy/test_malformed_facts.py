@@ -160,6 +160,12 @@ def test_requests(change, reason):
             id="named twice",
         ),
         pytest.param({"plan": "pack"}, "plan must be a Plan, not 'pack'", id="a plan's word"),
+        pytest.param(
+            {"asked_at": None},
+            "asked_at must be a whole number of zero or more, not None",
+            id="asked at no time",
+        ),
+        pytest.param({"payment": 1}, "payment must be a Payment, not 1", id="no payment"),
         pytest.param({"expired": 1}, "expired must be true or false, not 1", id="a number"),
         pytest.param(
             {"used": "5"}, "used must be a whole number of zero or more, not '5'", id="a text"
