@@ -3,6 +3,7 @@
 import pytest
 
 from policy.duplicate_charges import Doubt, DuplicateKind, find_duplicates
+from policy.payment_groups import groups_of
 from policy.terms_file import load_terms
 from tests.policy.payment_histories import DAY_START, payment
 
@@ -468,6 +469,15 @@ def test_a_group_that_is_tied_together_late():
         )
         for each in found
     ]
+
+
+def test_no_group_of_one():
+    """A payment that is linked to no other hangs together with nothing."""
+    alone = [payment("a", **PACK), payment("b", at=60, customer="cus_bob", card="fp_bob", **PACK)]
+    groups = groups_of([*alone, payment("c", at=90, **PACK)], TERMS)
+
+    assert [["ch_a", "ch_c"]] == [[each.charge_id for each in group.payments] for group in groups]
+    assert [] == list(groups_of(alone, TERMS))
 
 
 def test_findings_of_several_groups():
