@@ -5,7 +5,7 @@ that the sweeper keeps; that nothing is issued twice is held by the keys of the 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import (
@@ -27,6 +27,7 @@ from ledger.rows import AnyRow
 from ledger.states import IssueState
 from ledger.stripe_tables import charges, invoice_payments, invoices, prices, subscriptions
 from ledger.tables import refund_intents
+from runtime.probes import probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +90,18 @@ def move_issue(
     connection.execute(_MOVE, values | {"issue": issue_id})
 
 
-def stop_issues(connection: Connection, sources: Iterable[str], now_ms: int) -> None:
-    """Have these purchases, which were refunded, bring nothing more."""
+def stop_issues(
+    connection: Connection, sources: Iterable[str], purchases: Sequence[Purchase], now_ms: int
+) -> None:
+    """Have these sources, which were refunded, bring nothing more.
+
+    Those of their `purchases` that no event has told of yet are noted as stopped, so that they bring nothing when
+    one does. They come first: whoever notes the same one at this moment is waited for, and then stopped too.
+    """
+    for purchase in purchases:
+        values = asdict(purchase) | {"state": IssueState.STOPPED.value, "changed_ms": now_ms}
+        if connection.execute(_NOTE[connection.dialect.name], values).scalar() is not None:
+            probe("issue.stopped_untold")
     connection.execute(_STOP, {"stopped": list(sources), "changed_ms": now_ms})
 
 

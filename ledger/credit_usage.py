@@ -20,6 +20,7 @@ from ledger.late_usage import DrawnUsage, note_late_usage
 from ledger.open_grants import OpenGrant, open_grants
 from ledger.states import CreditKind
 from runtime.call_limits import USAGE_CREDITS_MAX, USAGE_TEXT_CHARS_MAX
+from runtime.probes import probe
 
 #: Keys and customers that one statement asks about; SQLite takes 32,766 parameters at most.
 _ASKED_AT_ONCE = 1_000
@@ -106,8 +107,10 @@ def _sorted_out(
         if before is None:
             fresh[report.key] = report
         elif before == report:
+            probe("usage.known")
             known += 1
         else:
+            probe("usage.conflicting")
             conflicting.append(report.key)
     return list(fresh.values()), known, conflicting
 

@@ -30,6 +30,7 @@ from ledger.credit_tables import credit_entries, credit_expiries
 from ledger.engine import lock_names
 from ledger.states import CreditKind
 from runtime.call_limits import EXPIRY_GRACE_SECONDS
+from runtime.probes import probe
 
 
 class RestorationRefused(ValueError):
@@ -72,6 +73,7 @@ def grant_credits(
         now_ms=now_ms,
     )
     if rows:
+        probe("usage.covered_later")
         connection.execute(INSERT_ENTRIES, rows)
     return True
 
@@ -155,6 +157,7 @@ def expire_credits(connection: Connection, at: int, now_ms: int, count_max: int)
                 at=grant.expires_at or at,
                 now_ms=now_ms,
             )
+            probe("credits.expired")
             more = _drawn_on(grant, -grant.left) | {"source": grant.source}
             _write_once(connection, values | more)
     connection.execute(_EXPIRED, {"ids": ids})

@@ -146,6 +146,12 @@ def refund_under_way(connection: Connection, charge_id: str, but_of_case: int | 
     return connection.execute(_UNDER_WAY, parameters).first() is not None
 
 
+def refund_left_to_people(connection: Connection, charge_id: str, but_of_case: int | None) -> bool:
+    """Whether such a refund is not tried any more, so that only a person can find out what became of it."""
+    parameters = {"charge": charge_id, "case": but_of_case or 0}
+    return connection.execute(_LEFT_TO_PEOPLE, parameters).first() is not None
+
+
 def lease_intent(
     connection: Connection, intent_id: str, now_ms: int, until_ms: int
 ) -> Intent | None:
@@ -239,6 +245,7 @@ _UNDER_WAY = select(refund_intents.c.id).where(
     refund_intents.c.case_id != bindparam("case", type_=BigInteger),
     refund_intents.c.state.in_(_UNSETTLED),
 )
+_LEFT_TO_PEOPLE = _UNDER_WAY.where(refund_intents.c.next_attempt_ms.is_(None))
 _MOVE = update(refund_intents).where(
     refund_intents.c.id == bindparam("intent"),
     refund_intents.c.fence == bindparam("seen_fence"),

@@ -55,6 +55,11 @@ class InvoiceFacts:
         for price_id in self.price_ids:
             require_text("price_ids", price_id)
 
+    @property
+    def told(self) -> bool:
+        """Whether more is known of it than its id: a payment's tie may be told before the invoice itself."""
+        return self.amount_due_minor is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionFacts:

@@ -4,6 +4,7 @@ Everything happens in the caller's transaction, so that a decision and its conse
 together or not at all. Whatever the decision was about, it is followed here.
 """
 
+import json
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -22,6 +23,9 @@ from runtime.setting_values import Mode
 from runtime.settings import Settings
 from workers.decision_notices import notices_of_decision
 from workers.product_notices import product_listens
+
+#: The key of a ruling's facts (policy/rulings.py).
+_RULING = "ruling"
 
 #: An intent in one of these has moved money, may have, or was refused: judging cannot change it.
 BEYOND_JUDGEMENT = frozenset(
@@ -139,6 +143,13 @@ def follow_decision(
         kept_charge_id=at_hand.kept_charge_id,
     )
     return followed
+
+
+def ruled_on(connection: Connection, case_id: int) -> bool:
+    """Whether the last word on a case is a person's: what comes to light by itself does not change that."""
+    last = last_decision(connection, case_id)
+    # Not the whole record, which would be read and checked anew for each event of a charge.
+    return last is not None and _RULING in json.loads(last.body)["facts"]
 
 
 def tell_decision(desk: Desk, case: Case, followed: Followed, told: Telling) -> None:

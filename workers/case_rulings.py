@@ -4,9 +4,10 @@ Everything happens in the caller's transaction. Refused rulings change nothing: 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.cases import Case, case_by_id, count_appeal, move_case
+from ledger.decisions import last_decision
 from ledger.payment_facts import payments_by_charge
 from ledger.refund_intents import Intent, intents_of_cases, refund_under_way
 from ledger.refund_requests import judge_anew, requests_of_case
@@ -15,6 +16,7 @@ from policy.canonical_json import Json
 from policy.decision import Decision
 from policy.payments import Payment
 from policy.rulings import Ruling, RulingRefused, decide_ruling
+from runtime.probes import probe
 from workers.case_following import (
     BEYOND_JUDGEMENT,
     CaseAtHand,
@@ -25,6 +27,7 @@ from workers.case_following import (
     follow_decision,
     tell_decision,
 )
+from workers.refund_consequences import decided_payment
 from workers.terms_book import TermsBook
 
 #: Of more than this many appeals against one case, the later ones go straight to a person.
@@ -107,6 +110,7 @@ def appeal_case(desk: Desk, case_id: int, stated: Mapping[str, Json]) -> int | N
     _open_intent(desk, case)
     count_appeal(desk.connection, case_id, desk.now_ms)
     if case.appeals >= _APPEALS_JUDGED_MAX:
+        probe("appeal.again")
         move_case(
             desk.connection, case_id, CaseState.REVIEW, note=_APPEALED_AGAIN, now_ms=desk.now_ms
         )
@@ -126,8 +130,10 @@ def _open_intent(desk: Desk, case: Case) -> Intent | None:
     """The case's refund, while a ruling can still change it."""
     intent = intents_of_cases(desk.connection, [case.case_id]).get(case.case_id)
     if intent is not None and intent.state in BEYOND_JUDGEMENT:
+        probe("ruling.too_late")
         raise RulingRefused(f"the refund of this case is {intent.state} already")
     if refund_under_way(desk.connection, case.charge_id, case.case_id):
+        probe("ruling.waits_for_another_refund")
         raise RulingRefused(
             "another refund of this payment is under way; wait until that has ended"
         )
@@ -138,4 +144,11 @@ def _payment(desk: Desk, case: Case) -> Payment:
     payment = payments_by_charge(desk.connection, [case.charge_id]).get(case.charge_id)
     if payment is None:
         raise RulingRefused(f"the ledger does not know the charge {case.charge_id}")
-    return payment
+    before = last_decision(desk.connection, case.case_id)
+    if before is None or (payment.invoice is not None and payment.invoice.told):
+        return payment
+    # The events that tell of its invoice may be on their way; the last decision saw what Stripe said.
+    decided = decided_payment(Decision.from_json(before.body))
+    if decided.invoice is None:
+        return payment
+    return replace(payment, invoice=decided.invoice, invoice_known=True)

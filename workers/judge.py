@@ -26,6 +26,7 @@ from workers.case_following import (
     Desk,
     Verdicts,
     follow_decision,
+    ruled_on,
 )
 from workers.context import WorkerContext
 from workers.terms_book import TermsBook
@@ -120,6 +121,9 @@ class _Bench:
                 probe("judge.beyond")
                 continue
             if case is None and finding is None:
+                continue
+            if case is not None and ruled_on(self.connection, case.case_id):
+                probe("judge.ruled_on")
                 continue
             decision = decide(self.context.terms, payment, finding)
             case = case or self._open_case(payment.charge_id, payment.customer_id)

@@ -16,6 +16,7 @@ from ledger.refund_intents import Intent
 from policy.decision import Verdict
 from policy.payments import Payment
 from runtime.probes import probe
+from workers.case_following import ruled_on
 from workers.context import WorkerContext
 from workers.decision_check import objection_to_decision, objection_to_payment
 from workers.judge import decide, find_in_group
@@ -30,9 +31,12 @@ def disagreement(context: WorkerContext, intent: Intent) -> str | None:
     if intent.cause != DUPLICATE_CHARGE:
         return objection_to_decision(context, intent)
     with context.store.read() as connection:
+        by_a_person = ruled_on(connection, intent.case_id)
         kept = _kept_now(context, connection, intent)
         wanted = [one for one in (intent.charge_id, kept) if one is not None]
         known = payments_by_charge(connection, wanted)
+    if by_a_person:
+        return objection_to_decision(context, intent)
     if intent.charge_id not in known:
         return "the ledger does not know the charge"
     fresh = {

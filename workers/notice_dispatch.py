@@ -30,6 +30,7 @@ from runtime.limits import (
     NOTICE_PAUSE_MS,
     WEBHOOK_DECLINES_MAX,
 )
+from runtime.probes import probe
 from workers import crash_points
 from workers.carrier_choice import carriers_from
 from workers.carrier_errors import AnswerLost, CarrierError, Declined, Refused, Unreachable
@@ -76,6 +77,7 @@ def _take(context: WorkerContext, row_id: int) -> Notice | None:
     with context.store.write() as connection:
         notice = lease_notice(connection, row_id, now_ms, now_ms + NOTICE_LEASE_MS)
         if notice is None:
+            probe("notice.not_due")
             # Or whoever tried for the last time died before it could note that.
             give_up_exhausted_notice(connection, row_id, now_ms)
             return None
@@ -86,6 +88,7 @@ def _take(context: WorkerContext, row_id: int) -> Notice | None:
 
 def _after_a_lost_sender(connection: Connection, notice: Notice, now_ms: int) -> Notice | None:
     """Count the doubt; the notice to be sent once more, or None when that was done before."""
+    probe("notice.lost_sender")
     doubtful_sends = notice.doubtful_sends + 1
     if _lost_too_often(notice, doubtful_sends):
         ended = {"note": LOST_TOO_OFTEN, "doubtful_sends": doubtful_sends}
@@ -131,6 +134,7 @@ class _Attempt:
         if now_ms > (self._notice.lease_until_ms or 0) or not self._move(
             NoticeState.SENDING, kept, now_ms
         ):
+            probe("notice.overtaken")
             raise _Overtaken
         self._notice = replace(self._notice, state=NoticeState.SENDING)
         self._context.crash.reach(crash_points.NOTICE_LEAVING)
@@ -165,6 +169,7 @@ class _Attempt:
         doubtful_sends = self._notice.doubtful_sends + 1
         counted: Mapping[str, object] = {"doubtful_sends": doubtful_sends}
         if _lost_too_often(self._notice, doubtful_sends):
+            probe("notice.lost_too_often")
             self._give_up(LOST_TOO_OFTEN, counted)
         else:
             self._try_later(note, counted)

@@ -19,6 +19,7 @@ from policy.decision import Decision
 from policy.outage_decisions import OutageFacts, decide_outage
 from policy.payments import Payment
 from policy.terms_file import Terms
+from runtime.probes import probe
 from workers.business_days import business_days_after
 from workers.case_following import (
     BEYOND_JUDGEMENT,
@@ -91,6 +92,7 @@ class OutageDesk:
         if case is not None:
             intent = intents_of_cases(desk.connection, [case.case_id]).get(case.case_id)
         if owed is None or (intent is not None and intent.state in BEYOND_JUDGEMENT):
+            probe("outage.not_touched_or_paid")
             return Followed()
         terms = self.terms.in_force(payment.created)
         if case is None:
@@ -105,6 +107,7 @@ class OutageDesk:
                 due_ms=due_ms,
             )
         if refund_under_way(desk.connection, charge_id, case.case_id):
+            probe("outage.waits_for_another_refund")
             review = CaseState.REVIEW
             move_case(desk.connection, case.case_id, review, note=UNDER_WAY, now_ms=desk.now_ms)
             return Followed()

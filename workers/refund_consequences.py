@@ -4,11 +4,12 @@ Written in the transaction that records the refund. Not before: a refund that th
 must take nothing. What the customer used in between was reported by the product, and stands.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
-from ledger.credit_issues import stop_issues
+from ledger.credit_issues import Purchase, stop_issues
 from ledger.credits import revoke_credits
 from ledger.decisions import decision_by_id
 from ledger.payment_facts import payments_by_charge
@@ -37,7 +38,7 @@ def carry_out(connection: Connection, intent: Intent, now_ms: int, *, to_product
     if effect.revoked:
         probe("consequence.credits_revoked")
         sources = sources_of(connection, payment)
-        stop_issues(connection, sources, now_ms)
+        stop_issues(connection, sources, _purchases(payment, sources), now_ms)
         taken = revoke_credits(
             connection,
             key=f"revocation:{intent.intent_id}",
@@ -70,13 +71,42 @@ def carry_out(connection: Connection, intent: Intent, now_ms: int, *, to_product
         )
 
 
+def decided_payment(decision: Decision) -> Payment:
+    """The payment that a decision was about, as it was known then."""
+    facts: Any = decision.facts
+    # A duplicate's facts have it beside the finding, all others' within what they are about.
+    found = facts if "payment" in facts else next(iter(facts.values()))
+    return payment_from_json(found["payment"])
+
+
+def _purchases(payment: Payment, sources: Sequence[str]) -> list[Purchase]:
+    """What the payment was for, as far as the decision saw it; the event that tells of it may come later."""
+    invoice = payment.invoice
+    if payment.customer_id is None or (invoice is None and payment.product is None):
+        return []
+    bought = [(payment.charge_id, payment.product)]
+    if invoice is not None:
+        bought = [(invoice.invoice_id, price_id) for price_id in invoice.price_ids]
+    return [
+        Purchase(
+            source=source,
+            ref=str(ref),
+            customer_id=payment.customer_id,
+            subscription_id=None if invoice is None else invoice.subscription_id,
+            quantity=1,
+            paid_at=payment.created,
+        )
+        for source, ref in bought
+        if source in sources
+    ]
+
+
 def _payment(connection: Connection, intent: Intent, decision: Decision) -> Payment:
     """The payment with its invoice: as Stripe showed it for the decision, or as the ledger knows it by now.
 
     The event that ties a payment to its invoice may come after the refund.
     """
-    facts: Any = next(iter(decision.facts.values()))
-    decided = payment_from_json(facts["payment"])
+    decided = decided_payment(decision)
     if decided.invoice is not None:
         return decided
     return payments_by_charge(connection, [intent.charge_id]).get(intent.charge_id, decided)

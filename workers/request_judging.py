@@ -14,7 +14,11 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.cases import REFUND_REQUEST, Case, cases_about, move_case, open_case
 from ledger.engine import lock_names
-from ledger.refund_intents import intents_of_cases, refund_under_way
+from ledger.refund_intents import (
+    intents_of_cases,
+    refund_left_to_people,
+    refund_under_way,
+)
 from ledger.refund_requests import (
     GIVEN_UP,
     Request,
@@ -41,6 +45,7 @@ from workers.case_following import (
     Telling,
     Verdicts,
     follow_decision,
+    ruled_on,
     tell_decision,
 )
 from workers.context import WorkerContext, ring_for
@@ -59,7 +64,9 @@ NOT_FOUND = "no purchase of this e-mail address fits the day: name the charge"
 AMBIGUOUS = "it is not clear which purchase is meant: name the charge"
 NOT_KNOWN = "the ledger does not know this charge: check its id, or wait for its events"
 UNDER_WAY = "another refund of this payment is under way; judged when that has ended"
+UNKNOWN_OTHER = "nobody knows what became of another refund of this payment: look at Stripe, then have it judged"
 APPEALED = "appealed, and the rules still say no: a person decides"
+ASKED_AGAIN = "asked again after a person denied it: a person decides"
 VERDICTS = Verdicts(
     stripe_reason="requested_by_customer",
     denied="no refund: the terms give none for what was asked",
@@ -163,19 +170,29 @@ def _write(
         probe("request.joined_meanwhile")
         settle_request(connection, request, RequestState.WAITING, now_ms, next_attempt_ms=now_ms)
         return Followed()
-    if refund_under_way(connection, payment.charge_id, None if case is None else case.case_id):
-        settle_request(
-            connection,
-            request,
-            RequestState.WAITING,
-            now_ms,
-            note=UNDER_WAY,
-            next_attempt_ms=now_ms + REQUEST_WAIT_MS,
-            attempts=0,
-        )
+    case_id = None if case is None else case.case_id
+    if refund_under_way(connection, payment.charge_id, case_id):
+        if refund_left_to_people(connection, payment.charge_id, case_id):
+            _leave_beside_another(
+                connection, current, case or _open(context, connection, request, facts), now_ms
+            )
+        else:
+            probe("request.waits_for_another_refund")
+            due_ms = now_ms + REQUEST_WAIT_MS
+            later: dict[str, object] = {"next_attempt_ms": due_ms, "attempts": 0}
+            settle_request(
+                connection, request, RequestState.WAITING, now_ms, note=UNDER_WAY, **later
+            )
         return Followed()
     case = case or _open(context, connection, request, facts)
     followed, note = _decide(context, connection, case, current, facts)
+    _join(connection, request, case, now_ms, note)
+    return followed
+
+
+def _join(
+    connection: Connection, request: Request, case: Case, now_ms: int, note: str | None
+) -> None:
     settle_request(
         connection,
         request,
@@ -183,9 +200,18 @@ def _write(
         now_ms,
         note=note,
         case_id=case.case_id,
-        charge_id=payment.charge_id,
+        charge_id=case.charge_id,
     )
-    return followed
+
+
+def _leave_beside_another(
+    connection: Connection, request: Request, case: Case, now_ms: int
+) -> None:
+    """Have a person look: waiting for a refund that nothing tries any more would go on for ever."""
+    probe("request.beside_an_unknown_refund")
+    _join(connection, request, case, now_ms, UNKNOWN_OTHER)
+    if case.state in (CaseState.REVIEW, CaseState.CLOSED):
+        move_case(connection, case.case_id, CaseState.REVIEW, note=UNKNOWN_OTHER, now_ms=now_ms)
 
 
 def _decide(
@@ -199,12 +225,19 @@ def _decide(
     if intent is not None and intent.state in BEYOND_JUDGEMENT:
         probe("request.joined_a_paid_case")
         return Followed(), f"joins case {case.case_id}, whose refund is {intent.state}"
+    if request.case_id is None and ruled_on(connection, case.case_id):
+        probe("request.joined_a_ruled_case")
+        if case.state is CaseState.CLOSED:
+            now_ms = context.clock.now_ms()
+            move_case(connection, case.case_id, CaseState.REVIEW, note=ASKED_AGAIN, now_ms=now_ms)
+        return Followed(), f"joins case {case.case_id}, on which a person ruled"
     terms = context.terms.in_force(facts.payment.created)
     decision = decide_request(facts, terms)
     desk = Desk(connection=connection, settings=context.settings, now_ms=context.clock.now_ms())
     at_hand = CaseAtHand(case=case, intent=intent, payment=facts.payment)
     followed = follow_decision(desk, at_hand, decision, VERDICTS)
     if case.appeals and decision.verdict is Verdict.DENY:
+        probe("appeal.in_vain")
         move_case(connection, case.case_id, CaseState.REVIEW, note=APPEALED, now_ms=desk.now_ms)
         return followed, None
     told = Telling(decision=decision, terms=terms, email=request.email)

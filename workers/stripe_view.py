@@ -21,7 +21,9 @@ def as_stripe_says(gateway: Gateway, payment: Payment, terms: DuplicateTerms) ->
     dispute, disputed_minor = (DisputeStanding.NONE, 0)
     if charge.flag("disputed"):
         dispute, disputed_minor = _disputes(gateway, payment.charge_id, captured_minor)
-    invoice = payment.invoice or _invoice(gateway, payment.payment_intent_id, terms)
+    invoice = payment.invoice
+    if invoice is None or not invoice.told:
+        invoice = _invoice(gateway, payment.payment_intent_id, terms) or invoice
     return replace(
         payment,
         captured_minor=captured_minor if charge.text("status") == "succeeded" else 0,

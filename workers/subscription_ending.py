@@ -132,6 +132,7 @@ def _hold(context: WorkerContext, connection: Connection, end: SubscriptionEnd) 
     held = all_stopped(connection, context.settings, livemode=end.livemode)
     if held is None:
         return False
+    probe("end.kept_back")
     due_ms = next_try_ms(Trouble.HELD, str(end.end_id), 1, context.clock.now_ms())
     give_back_end(connection, end, due_ms, held)
     return True

@@ -19,7 +19,12 @@ from ledger.notice_tables import NoticeChannel
 from ledger.notices import due_notices, lease_notice, put_off_channel
 from ledger.outages import outages_within
 from ledger.purchase_matching import purchases_of
-from ledger.refund_intents import due_intents, intents_of_cases, refund_under_way
+from ledger.refund_intents import (
+    due_intents,
+    intents_of_cases,
+    refund_left_to_people,
+    refund_under_way,
+)
 from ledger.refund_requests import due_requests, lease_request, requests_of_case
 from ledger.subscription_ends import due_ends, note_ended, take_end
 from tests.fakes.frozen_clock import NOON_MS
@@ -59,6 +64,7 @@ _OFTEN = {
     "take_end": lambda connection: take_end(connection, 1, NOON_MS, NOON_MS),
     "note_ended": lambda connection: note_ended(connection, "sub_1", NOON_MS),
     "refund_under_way": lambda connection: refund_under_way(connection, "ch_1", 1),
+    "refund_left_to_people": lambda connection: refund_left_to_people(connection, "ch_1", 1),
     "purchases_of": lambda connection: purchases_of(
         connection, email_digest="digest", paid_from=0, paid_before=NOON_MS // 1000, livemode=True
     ),

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ledger.cases import DUPLICATE_CHARGE
 from ledger.notice_tables import notices
 from ledger.request_tables import refund_requests
 from ledger.states import CaseState
@@ -12,9 +13,11 @@ from policy.redeciding import redecide_any
 from policy.request_facts import Reason
 from policy.rulings import RulingRefused
 from policy.terms_file import load_terms
+from tests.workers.test_credit_issuing import price_of, subscribe
 from workers.case_following import Desk
 from workers.case_rulings import appeal_case, rule_on_case
 from workers.context import ring_for
+from workers.request_judging import ASKED_AGAIN
 from workers.terms_book import TermsBook
 
 
@@ -186,3 +189,74 @@ def test_denied_again(shop, denied):
 
     told = [json.loads(row.content) for row in shop.rows(notices)]
     assert ["first", "second"] == [one["explanation"] for one in told if one["explanation"]]
+
+
+@pytest.fixture
+def doubtful(shop):
+    """Two customers with one card bought alike, so that a person decides; the second charge and its case."""
+    for _ in range(2):
+        charge = shop.pay(shop.customer(), 2000, order=None)
+    shop.settle(60)
+    case = shop.case()
+    assert (charge, DUPLICATE_CHARGE, CaseState.REVIEW) == (case.charge_id, case.kind, case.state)
+    return charge, case.case_id
+
+
+def test_doubtful_duplicate_approved(shop, doubtful):
+    """What a person approves of a doubtful duplicate is sent, although the rules alone would not."""
+    charge, case_id = doubtful
+    rule(shop, case_id, 2000)
+
+    assert [(charge, 2000)] == [(one["charge"], one["amount"]) for one in shop.refunds()]
+    assert CaseState.REFUNDED is shop.case(case_id).state
+
+
+@pytest.mark.parametrize(("amount_minor", "state"), [(None, "closed"), (750, "refunding")])
+def test_news_do_not_overrule_a_person(shop, doubtful, amount_minor, state):
+    """An event about a payment on whose case a person ruled changes nothing about the ruling."""
+    charge, case_id = doubtful
+    with shop.store.write() as connection:
+        rule_on_case(desk_of(shop, connection), TermsBook(), case_id, amount_minor=amount_minor)
+    ruled = len(shop.rows(decisions))
+    shop.control("events", {"type": "charge.succeeded", "kind": "charges", "id": charge})
+    shop.deliver()
+    shop.drain()
+
+    assert state == shop.case(case_id).state
+    assert ruled == len(shop.rows(decisions))
+
+
+def test_asked_again_after_a_denial(shop, denied):
+    """Who asks again after a person denied it comes to a person, and not to the rules alone."""
+    rule(shop, denied, None)
+    shop.ask(shop.case(denied).charge_id, key="k2")
+    shop.settle(60)
+
+    assert (CaseState.REVIEW, ASKED_AGAIN) == (shop.case(denied).state, shop.case(denied).note)
+    assert ["judged", "judged"] == [row.state for row in shop.rows(refund_requests)]
+    assert 2 == len(shop.rows(decisions))
+
+
+def test_asked_again_after_an_approval(shop, denied):
+    """A request that comes before the money has left does not take back what a person approved."""
+    with shop.store.write() as connection:
+        rule_on_case(desk_of(shop, connection), TermsBook(), denied, amount_minor=750)
+    shop.ask(shop.case(denied).charge_id, key="k2")
+    shop.settle(60)
+
+    assert [750] == [refund["amount"] for refund in shop.refunds()]
+    assert CaseState.REFUNDED is shop.case(denied).state
+
+
+def test_tie_to_the_invoice_comes_late(shop):
+    """All that is ruled to go back ends the subscription, although the ledger does not know its invoice yet."""
+    customer, subscription = subscribe(shop, price_of(shop, redress_credits="100"))
+    told = shop.new_events()
+    shop.receive(*[event for event in told if event["type"] != "invoice_payment.paid"])
+    shop.settle(30)
+    shop.ask(next(shop.sandbox.book.newest_first("charges"))["id"], reasons=(Reason.FAILURE,))
+    shop.settle(60)
+    rule(shop, shop.case().case_id, 2000)
+
+    assert "canceled" == shop.v1.subscriptions.retrieve(subscription).status
+    assert 0 == shop.left(customer)

@@ -13,10 +13,14 @@ from ledger.states import LookUpState
 from ledger.stripe_tables import invoices
 from ledger.tables import look_ups
 from policy.catalogue import CatalogueError
+from policy.request_facts import Reason
 from tests.fakes.worker_world import CrashAt, Crashed
 from workers import crash_points
+from workers.case_following import Desk
+from workers.case_rulings import rule_on_case
 from workers.catalogue_book import CatalogueBook
 from workers.credit_issuing import issue_due
+from workers.terms_book import TermsBook
 
 DAY = 86_400
 CATALOGUE = """
@@ -334,3 +338,25 @@ def test_catalogue_is_asked_once(world):
 
     assert [(customer, 100)] == granted(world)
     assert 1 == book.looks - before
+
+
+def test_refunded_before_it_was_told_of(shop):
+    """A purchase that was refunded before the events that tell of its invoice brings nothing afterwards."""
+    customer, _ = subscribe(shop, price_of(shop, redress_credits="100"))
+    told = shop.new_events()
+    kept = [event for event in told if event["type"].startswith("invoice.")]
+    shop.receive(*[event for event in told if event not in kept])
+    shop.settle(30)
+    charge = next(shop.sandbox.book.newest_first("charges"))["id"]
+    shop.ask(charge, reasons=(Reason.FAILURE,))
+    shop.settle(60)
+    with shop.store.write() as connection:
+        desk = Desk(connection=connection, settings=shop.settings, now_ms=shop.clock.now_ms())
+        rule_on_case(desk, TermsBook(), shop.case().case_id, amount_minor=2000)
+    shop.settle(60)
+    shop.receive(*kept)
+    shop.settle(60)
+
+    assert kept
+    assert 1 == len(shop.refunds())
+    assert 0 == shop.left(customer)

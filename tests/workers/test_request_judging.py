@@ -8,7 +8,7 @@ from ledger.cases import REFUND_REQUEST
 from ledger.notice_tables import notices
 from ledger.refund_requests import RequestConflict
 from ledger.request_tables import refund_requests
-from ledger.states import Standing, StandingCause
+from ledger.states import CaseState, Standing, StandingCause
 from ledger.tables import cases, decisions
 from policy.redeciding import redecide_any
 from policy.request_facts import Reason
@@ -17,6 +17,7 @@ from runtime.queues import JUDGE_REQUEST_JOB
 from tests.fakes.pack_shop import EMAIL, FEE_MINOR
 from tests.fakes.worker_world import CrashAt, Crashed, Meanwhile
 from workers import crash_points
+from workers.request_judging import UNKNOWN_OTHER
 
 DAY = 86_400
 
@@ -238,6 +239,29 @@ def test_a_duplicate_under_way(shop):
     assert ("waiting", True) == (waiting.state, "under way" in waiting.note)
     assert [(second, 2000)] == [(one["charge"], one["amount"]) for one in shop.refunds()]
     assert "deny" == shop.decided()[-1].verdict
+
+
+def test_beside_a_refund_of_unknown_outcome(shop):
+    """Where nobody knows what became of another refund, a person decides; the request does not wait for ever."""
+    customer = shop.customer()
+    metadata = {"product_id": "images-500", "order_id": "o1"}
+    shop.pay(customer, 2000, None, metadata=metadata)
+    second = shop.pay(customer, 2000, None, metadata=metadata)
+    shop.fault("reset", executed=False, times=99)
+    shop.settle(60)
+    shop.clock.advance(21 * 3600)  # beyond the age of a key that may be sent again
+    shop.settle(60)
+    request_id = shop.ask(second)
+    shop.settle(300)
+    case = shop.case()
+
+    assert ["unknown"] == [intent.state for intent in shop.intents()]
+    assert ("judged", case.case_id) == (
+        shop.request(request_id).state,
+        shop.request(request_id).case_id,
+    )
+    assert (CaseState.REVIEW, UNKNOWN_OTHER) == (case.state, case.note)
+    assert [] == shop.refunds()
 
 
 def test_the_customer_is_told(shop):
