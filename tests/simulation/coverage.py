@@ -29,7 +29,9 @@ class Coverage:
 
 def cover(world):
     """The coverage of one world."""
-    found = Coverage(points=world.points, stories=Counter(world.swarm.stories))
+    found = Coverage(
+        points=world.points, stories=Counter([*world.swarm.stories, *world.swarm.beside])
+    )
     found.strikes.update(name for _, name in world.strikes)
     strikes = sorted(world.strikes)
     times = [at_ms for at_ms, _ in strikes]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ledger.decisions import broken_seal
 from ledger.invariant_checks import check_invariants
 from policy.redeciding import redecide_any
+from tests.simulation.policy_queries import POLICY_QUERIES
 
 _ATTEMPTS_MAX = 12
 _OWN_CHECKS_EVERY = 8
@@ -41,8 +42,8 @@ _NONE_OF = (
     ),
     (
         "I3",
-        "a charge has two intents",
-        "SELECT charge_id FROM refund_intents GROUP BY charge_id HAVING count(*) > 1",
+        "a charge has two intents of one cause",
+        "SELECT charge_id FROM refund_intents GROUP BY charge_id, cause HAVING count(*) > 1",
     ),
     (
         "I3",
@@ -150,12 +151,24 @@ _NONE_OF = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class IntentSays:
+    """One intent as its row has it."""
+
+    charge_id: str
+    cause: str
+    state: str
+    refund_id: str | None
+    amount_minor: int
+    attempts: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class LedgerSays:
     """What the ledger holds about the outside world, for the model to agree with."""
 
     stored: list  # (event id, sha256)
-    intents: dict  # charge id -> (state, refund id, amount, attempts)
+    intents: dict  # intent id -> IntentSays
     in_review: set  # charge ids of cases that wait for a person
 
 
@@ -168,7 +181,7 @@ class LedgerChecker:
 
     def check(self):
         """Report every breach; returns what the ledger says."""
-        for invariant, sentence, query in _NONE_OF:
+        for invariant, sentence, query in (*_NONE_OF, *POLICY_QUERIES):
             found = self._raw.execute(f"{query} LIMIT 3").fetchall()
             if found:
                 self._breach(invariant, f"{sentence}: {[row[0] for row in found]}")
@@ -234,11 +247,11 @@ class LedgerChecker:
 
     def _says(self):
         intents = self._raw.execute(
-            "SELECT charge_id, state, refund_id, amount_minor, attempts FROM refund_intents"
+            "SELECT id, charge_id, cause, state, refund_id, amount_minor, attempts FROM refund_intents"
         ).fetchall()
         return LedgerSays(
             stored=self._raw.execute("SELECT event_id, sha256 FROM events").fetchall(),
-            intents={row[0]: row[1:] for row in intents},
+            intents={row[0]: IntentSays(*row[1:]) for row in intents},
             in_review={
                 row[0]
                 for row in self._raw.execute("SELECT charge_id FROM cases WHERE state = 'review'")

@@ -12,13 +12,25 @@ from tests.simulation.coverage import Coverage, cover
 from tests.simulation.credit_model import CreditModel
 from tests.simulation.database import SimulatedStore
 from tests.simulation.ledger_checker import LedgerChecker
-from tests.simulation.model import Model, Renderings
+from tests.simulation.model import Model
+from tests.simulation.notice_model import NoticeModel
+from tests.simulation.renderings import Renderings
+from tests.simulation.stripe_history import PACK, PACK_CREDITS
 from tests.simulation.swarm import draw
+from tests.simulation.usage_model import UsageModel
 from tests.simulation.world import World, new_book
+from workers.catalogue_book import CatalogueBook
 from workers.terms_book import TermsBook
 
 #: What no log line of any process may hold (I11): secrets, keys, and what a customer is called.
 CANARIES = ("whsec_", "sk_test", "@shop.example")
+#: What is sold beside the prices that say themselves what they bring.
+_SOLD = f"""
+[offers."{PACK}"]
+name = "image credits"
+kind = "credit_pack"
+credits = {PACK_CREDITS}
+"""
 
 
 @dataclass(kw_only=True)
@@ -43,6 +55,9 @@ class Machine:
         self.book, self._empty_book = new_book()
         self._folder = tempfile.TemporaryDirectory(prefix="simulation-")
         self.settings = {mode: self._settings(mode) for mode in ("observe", "enforce")}
+        sold = Path(self._folder.name) / "catalogue.toml"
+        sold.write_text(_SOLD, encoding="utf-8")
+        self.catalogue = CatalogueBook(sold)
         self._log = _LogCheck()
         self._log.install()
 
@@ -74,6 +89,8 @@ class Machine:
                 Model(world).check(says)
                 Renderings(world).check()
                 CreditModel(world).check()
+                UsageModel(world).check()
+                NoticeModel(world).check()
             if broken:
                 world.violation("canary", "this world is told to fail")
         finally:
@@ -95,6 +112,8 @@ class Machine:
                 "STRIPE_WEBHOOK_SECRETS": "whsec_of_the_simulation_0001",
                 "REDRESS_MODE": mode,
                 "REDRESS_DATA": str(Path(self._folder.name)),
+                "REDRESS_PRODUCT_WEBHOOK_URL": "https://product.example/webhooks",
+                "REDRESS_PRODUCT_WEBHOOK_SECRET": f"whsec_{'c2lt' * 10}",
             }
         )
 

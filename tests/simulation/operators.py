@@ -17,11 +17,17 @@ from ledger.states import EventState
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import JUDGE_REQUEST_JOB, SEND_REFUND_JOB
 from tests.simulation.bells import SimulatedWakeups
+from tests.simulation.case_workers import CaseWorkers, is_defect
 from tests.simulation.clocks import ProcessClock
 
 _EVERYTHING = EventFilter(states=(EventState.DECIDED, EventState.IGNORED, EventState.PARKED))
 _PARKED = EventFilter(states=(EventState.PARKED,))
 _AGAIN_MS = 10_000
+_REQUESTS = """
+    SELECT r.id, r.key, r.state, c.state, EXISTS (
+        SELECT 1 FROM audit WHERE object = 'case:' || c.id AND action IN ('cases.approve', 'cases.deny')
+    ) FROM refund_requests r LEFT JOIN cases c ON c.id = r.case_id ORDER BY r.id
+"""
 
 
 class Operators:
@@ -33,6 +39,7 @@ class Operators:
         self.name = "operator"
         self.deadline = None
         self._acts_open = 0
+        self.cases = CaseWorkers(world, self.clock, self._soon, self._wakeups)
 
     def work(self, rng):
         """One person's day: a replay by two at once, or the brake on and off."""
@@ -85,15 +92,27 @@ class Operators:
         """What the faults kept out so far is taken in now."""
         for key in self.world.shop.asked:
             self.take_in(key)
+        for number in range(len(self.world.shop.outages)):
+            self.cases.run_outage(number)
+        self.cases.restore_the_rest()
+        self.world.product.tell_the_rest()
         self.world.scheduler.run_until(self.world.scheduler.now_ms + 5_000)
 
     def judge_requests(self, *states):
-        """Have the requests in these states judged again, each with the payment that is meant."""
+        """Have the requests in these states judged again, each with the payment that is meant.
+
+        "review" stands for those that were judged and whose case waits for a person. What a person ruled on stays.
+        """
         world = self.world
-        query = "SELECT id, key, state FROM refund_requests ORDER BY id"
-        for request_id, key, state in world.store.raw.execute(query).fetchall():
-            if state in states:
-                self._soon(0, partial(self._judge, request_id, world.shop.asked[key].charge_id))
+        wanted = [
+            (request_id, world.shop.asked[key].charge_id)
+            for request_id, key, state, case_state, ruled in world.store.raw.execute(_REQUESTS)
+            if (state in states and not (ruled and state == "judged"))
+            or (case_state in states and not ruled)
+        ]
+        for request_id, charge_id in wanted:
+            self._soon(0, partial(self._judge, request_id, charge_id))
+        return bool(wanted)
 
     def _judge(self, request_id, charge_id):
         with self.world.store.write() as connection:
@@ -109,6 +128,23 @@ class Operators:
         if everything or parked:
             self._soon(0, lambda: self.replay(_EVERYTHING if everything else _PARKED))
         world.scheduler.run_until(world.scheduler.now_ms + 5_000)
+
+    def work_the_queue(self, number):
+        """What people do once all is in, in rounds from 0: whether there was anything to do in this one.
+
+        Outages are run until none of them waits for another; what hung on facts that were late is judged again.
+        """
+        shop = self.world.shop
+        did = self.cases.retry_notices()
+        if number == 0:
+            did = self.judge_requests("review") or did
+            did = (self.world.swarm.starts_observing and self.cases.rule_again()) or did
+        if number <= len(shop.outages) and shop.outages:
+            self.cases.run_outages_again()
+            did = True
+        if did:
+            self.world.scheduler.run_until(self.world.scheduler.now_ms + 5_000)
+        return did
 
     def died(self):
         """An operator's terminal that was closed is not opened again by anybody."""
@@ -162,8 +198,10 @@ class Operators:
         def attempt():
             try:
                 act()
-            except DBAPIError:
+            except DBAPIError as error:
                 self.world.trace("operator sees an error")
+                if is_defect(error):
+                    self.world.violation("I2", f"an operator sees {error.orig}")
 
         def begin():
             self._acts_open -= 1

@@ -100,7 +100,9 @@ class Process:
             gateway=world.gateway(),
             wakeups=SimulatedWakeups(world.redis, self.clock, self.rng, world.struck),
             terms=world.terms,
+            catalogue=world.catalogue,
             crash=world,
+            carriers=world.post.carriers,
         )
 
     def wait(self):

@@ -118,7 +118,7 @@ def shrink(failure):
     broken = failure.violations[0][0]
     options = draw(failure.seed)
     without = set()
-    for name in [*options.faults, *sorted(set(options.stories))][:_SHRINKS_MAX]:
+    for name in [*options.faults, *sorted({*options.stories, *options.beside})][:_SHRINKS_MAX]:
         violations = machine().run(failure.seed, without=frozenset(without | {name})).violations
         if violations and violations[0][0] == broken:
             without.add(name)

@@ -11,11 +11,14 @@ from datetime import UTC, datetime
 
 import orjson
 
+from ledger.cases import REFUND_REQUEST
 from ledger.refund_requests import NewRequest
 from ops.sandbox.shop_till import ShopRefused, ShopTill, form_pairs
 from policy.request_facts import Reason
+from tests.simulation.stripe_history import PACK
 
 _PAID = (200, 402)
+_EMAIL = "buyer@shop.example"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,32 @@ class Asked:
 
     charge_id: str
     request: NewRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What a person means to rule about a payment: an amount, `everything`, or (neither) nothing."""
+
+    charge_id: str
+    amount_minor: int | None = None
+    everything: bool = False
+    kind: str = REFUND_REQUEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appeal:
+    """A second look that a customer asks for, and whether he shows that nothing was used."""
+
+    charge_id: str
+    states_no_use: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """Credits that a person gives back."""
+
+    customer_id: str
+    credits: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,7 +119,8 @@ def _accepted(path, answer):
 class Shop:
     """The truth about one world. `touched` are payments to which people or banks did something.
 
-    `disputes` are (unix ms, charge id, status), each time that a bank moved one.
+    `disputes` are (unix ms, charge id, status), each time that a bank moved one. `outages` are (began, ended,
+    affected prices), in unix seconds; `outage_ids` say which number the ledger gave to which of them.
     """
 
     def __init__(self, world):
@@ -102,6 +132,11 @@ class Shop:
         self.refund_lives = set()
         self.disputes = []
         self.asked = {}
+        self.rulings = {}
+        self.appeals = {}
+        self.restored = {}
+        self.outages = []
+        self.outage_ids = {}
         self.stories_open = 0
         self._prices = {}
         self._cards = 0
@@ -128,9 +163,9 @@ class Shop:
 
         self.world.scheduler.after(starts_ms, step)
 
-    def buyer(self):
+    def buyer(self, email=_EMAIL):
         """A customer with a card of its own: (customer id, payment method id)."""
-        customer = self.till.post("/v1/customers", {"email": "buyer@shop.example"})["id"]
+        customer = self.till.post("/v1/customers", {"email": email})["id"]
         return customer, self.card(customer)
 
     def card(self, customer=None, fingerprint=None):
@@ -163,6 +198,11 @@ class Shop:
         intent = self.till.post("/v1/payment_intents", given | params)
         return self.took(intent, group)
 
+    def buy(self):
+        """Somebody new buys a pack of credits: (customer id, charge id)."""
+        buyer = self.buyer()
+        return buyer[0], self.pay(buyer, 2500, order=f"pack-{buyer[0]}", product=PACK)
+
     def took(self, intent, group=None):
         """Note the charge of a payment intent that took (or holds) money."""
         if intent["status"] not in ("succeeded", "requires_capture"):
@@ -179,9 +219,9 @@ class Shop:
         self.groups.append(Group(certain=certain, kind=kind))
         return self.groups[-1]
 
-    def price(self, currency="usd", amount=2000, interval="month"):
-        """A recurring price, made at its first use."""
-        key = currency, amount, interval
+    def price(self, currency="usd", amount=2000, interval="month", offer=None):
+        """A recurring price, made at its first use; `offer` is our metadata, by default drawn."""
+        key = currency, amount, interval, str(offer)
         if key not in self._prices:
             product = self.till.post("/v1/products", {"name": f"Plan {amount}"})["id"]
             given = {
@@ -191,8 +231,10 @@ class Shop:
                 "recurring": {"interval": interval},
             }
             # Of some prices nobody says what credits they bring.
-            if self.world.chance("offers", 0.7):
-                given["metadata"] = {"redress_credits": str(amount // 20)}
+            if offer is None and self.world.chance("offers", 0.7):
+                offer = {"redress_credits": str(amount // 20)}
+            if offer:
+                given["metadata"] = offer
             self._prices[key] = self.till.post("/v1/prices", given)["id"]
         return self._prices[key]
 
@@ -224,20 +266,43 @@ class Shop:
         intent_id = payments[0]["payment"]["payment_intent"]
         return self.took(self.till.get(f"/v1/payment_intents/{intent_id}"), group)
 
-    def ask(self, charge_id, key, *, reasons=("changed_mind",), named=True, known=True):
-        """Ask for a payment's money; unless it is `named`, by address alone, which may not be `known`."""
+    def ask(self, charge_id, key, *, reasons=("changed_mind",), email=_EMAIL, product=None):
+        """Ask for a payment's money; with a `product`, by address and product instead of the charge's id."""
         charge = self.world.book.get("charges", charge_id)
         request = NewRequest(
             key=key,
-            email="buyer@shop.example" if known else "other@shop.example",
+            email=email,
             purchase_date=datetime.fromtimestamp(charge["created"], UTC).date(),
-            product="no product" if named else "Plan",
+            product=product or "no product",
             reasons=tuple(Reason(reason) for reason in reasons),
             asked_at=self.world.scheduler.now_ms // 1000,
-            charge_id=charge_id if named else None,
+            charge_id=charge_id if product is None else None,
         )
         self.asked[key] = Asked(charge_id=charge_id, request=request)
         self.world.operators.take_in(key)
+
+    def write_outage(self, began_at, ended_at, affects=()):
+        """Somebody writes down when the product was away, and pays for it."""
+        self.outages.append((began_at, ended_at, tuple(sorted(affects))))
+        self.world.operators.cases.run_outage(len(self.outages) - 1)
+
+    def rule(self, ruling):
+        """A person rules on the case of a payment, if there is one by then."""
+        tag = f"ruling-{len(self.rulings)}"
+        self.rulings[tag] = ruling
+        self.world.operators.cases.rule(tag)
+
+    def appeal(self, charge_id, **stated):
+        """The customer appeals, and brings what a person states for him."""
+        tag = f"appeal-{len(self.appeals)}"
+        self.appeals[tag] = Appeal(charge_id=charge_id, states_no_use=stated.get("used") == 0)
+        self.world.operators.cases.appeal(charge_id, tag, stated)
+
+    def restore(self, customer_id, credits):  # noqa: A002 - the field's own word
+        """A person gives credits back."""
+        key = f"restored-{len(self.restored)}"
+        self.restored[key] = Restored(customer_id=customer_id, credits=credits)
+        self.world.operators.cases.restore(key)
 
     def any_charge(self, rng):
         """Some payment of any story; None while there is none."""

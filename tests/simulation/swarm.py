@@ -41,6 +41,8 @@ _AIMED_START_MS = 2_000
 _AIMED_PAUSE_SECONDS = 3.0
 _LONG_MS = 3_600_001
 DURATIONS_MS = (120_000, 600_000, 3_600_000, 26 * 3_600_000, 73 * 3_600_000)
+#: What a mail server, or the product, does to a notice.
+_POST_WAYS = ("lost", "lost", "away", "later", "refused", "breaks before", "breaks after")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,8 @@ class Swarm:
     replays_all: bool
     aimed: bool = False
     companion: str | None = None  # a story that is told anew beside every step of the others
+    beside: tuple[str, ...] = ()  # stories about the refund policy, told beside the others
+    post: tuple[float, tuple[str, ...]] = (0.0, ())  # share and ways of notices that go wrong
     without: frozenset[str] = field(default=frozenset())
 
 
@@ -89,7 +93,7 @@ def draw(seed, without=frozenset()):
 
     Every other one is aimed: the seeds together walk through each pair of a story and a fault.
     """
-    drawn = _drawn(seed, without)
+    drawn = replace(_drawn(seed, without), beside=_beside(seed, without), post=_post(seed))
     return drawn if seed % 2 else _aimed(drawn, seed // 2)
 
 
@@ -161,6 +165,20 @@ def _drawn(seed, without):
         replays_all=rng.random() < 0.1,
         without=frozenset(without),
     )
+
+
+def _beside(seed, without):
+    """Each story with a share of its own is told in that share of the seeds; the other draws do not move."""
+    rng = random.Random(f"beside:{seed}")
+    shares = {name: story.share for name, story in STORIES.items() if story.share}
+    told = [name for name, share in shares.items() if rng.random() < share]
+    return tuple(name for name in told if name not in without)
+
+
+def _post(seed):
+    rng = random.Random(f"post:{seed}")
+    bad = rng.choice((0.0, 0.0, 0.3, 0.8))
+    return bad, tuple(rng.sample(_POST_WAYS, rng.choice((1, 1, 2, 3)))) if bad else ()
 
 
 def _faults(rng):

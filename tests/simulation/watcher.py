@@ -4,6 +4,8 @@ It keeps what it saw last and compares: which states follow which, what never ch
 held on a charge stays within what the charge took. The moves are written down here a second time on purpose.
 """
 
+from itertools import zip_longest
+
 _EVENT_MOVES = {
     "new": {"claimed"},
     "claimed": {"new", "decided", "ignored", "parked"},
@@ -44,6 +46,9 @@ _OPEN = """
     UNION ALL SELECT 'request', id, max(next_attempt_ms, coalesce(lease_until_ms, 0))
         FROM refund_requests WHERE state = 'waiting'
     UNION ALL SELECT 'end', id, next_attempt_ms FROM subscription_ends WHERE state = 'wanted'
+    UNION ALL SELECT 'notice', id, max(next_attempt_ms, coalesce(lease_until_ms, 0))
+        FROM notices WHERE state IN ('waiting', 'sending')
+    UNION ALL SELECT 'expiry', grant_id, (due_at + 3600) * 1000 FROM credit_expiries
     UNION ALL SELECT 'unsealed decision', id, 0 FROM decisions
         WHERE id NOT IN (SELECT decision_id FROM seals)
 """
@@ -62,7 +67,7 @@ class Watcher:
     def __init__(self, world):
         self.world = world
         self._raw = world.store.raw
-        self._events = {}
+        self._events = []
         self._intents = {}
         self._replays = 0
         self._brake = None
@@ -96,33 +101,34 @@ class Watcher:
         )
 
     def _look_at_events(self):
-        query = "SELECT id, state, fence, sha256, attempts, lease_until_ms FROM events"
-        seen = {row[0]: row[1:] for row in self._raw.execute(query)}
-        if seen == self._events:
+        # Rows are only added, so that each keeps its place; most commits change none of them.
+        query = "SELECT id, state, fence, sha256, attempts, lease_until_ms FROM events ORDER BY id"
+        seen, before = self._raw.execute(query).fetchall(), self._events
+        if seen == before:
             return
-        before = self._events
-        moved = [row_id for row_id, now in seen.items() if before.get(row_id) != now]
-        back = sum(self._moved_back(row_id, *seen[row_id]) for row_id in moved)
-        if len(seen) < len(self._events):
-            self._breach("I1", "an event row is gone")
-        if back:
-            self._audited(back)
         self._events = seen
+        if len(seen) < len(before):
+            self._breach("I1", "an event row is gone")
+            return
+        moved = [pair for pair in zip_longest(seen, before) if pair[0] != pair[1]]
+        if back := sum(self._moved_back(row, was) for row, was in moved):
+            self._audited(back)
 
-    def _moved_back(self, row_id, state, fence, sha256, _attempts, lease_until_ms):
+    def _moved_back(self, row, before):
         """Look at how one event moved; whether it was put back to be worked on once more."""
-        before = self._events.get(row_id)
+        row_id, state, fence, sha256, _, lease_until_ms = row
         if before is None:
             if state == "claimed":
                 self._breach("I2", f"event row {row_id} was claimed before it was committed")
             return False
-        if before[0] != state and state not in _EVENT_MOVES[before[0]]:
-            self._breach("I2", f"event row {row_id} went from {before[0]} to {state}")
-        if before[0] != "claimed" and state == "claimed":
+        _, was, fence_before, sha256_before, *_ = before
+        if was != state and state not in _EVENT_MOVES[was]:
+            self._breach("I2", f"event row {row_id} went from {was} to {state}")
+        if was != "claimed" and state == "claimed":
             self._leased(row_id, lease_until_ms)
-        if sha256 != before[2] or fence < before[1]:
+        if sha256 != sha256_before or fence < fence_before:
             self._breach("I1", f"event row {row_id} changed its bytes or its fence fell")
-        return state == "new" and before[0] in ("decided", "ignored", "parked")
+        return state == "new" and was in ("decided", "ignored", "parked")
 
     def _leased(self, row_id, until_ms):
         """A lease is as long as it may be, and no longer, or its work is stranded with its owner."""

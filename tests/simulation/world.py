@@ -21,7 +21,9 @@ from tests.simulation.courier import Courier
 from tests.simulation.database import Database
 from tests.simulation.faults import FAULTS
 from tests.simulation.operators import Operators
+from tests.simulation.post_office import PostOffice
 from tests.simulation.processes import Effects, Notifier, Sweeper, Web, Worker, gateway_of
+from tests.simulation.product import Product
 from tests.simulation.scheduler import Killed, Scheduler
 from tests.simulation.shop import Shop
 from tests.simulation.stories import STORIES
@@ -35,6 +37,8 @@ STRANDED_MS = 60_000
 #: The longest pause of any retry schedule is an hour and a fifth; a chain of them ends well within this.
 QUIET_MS_MAX = 40 * 3_600_000
 _SLICE_MS = 2_000
+#: Rounds in which people work what is left: outages that wait for one another need one each.
+_ROUNDS_MAX = 6
 _NUMBERS = itertools.count()
 
 
@@ -71,6 +75,7 @@ class World:
         self.redis = SimulatedRedis(self.scheduler, self._pushed)
         self.store = machine.store
         self.terms = machine.terms
+        self.catalogue = machine.catalogue
         self.settings = machine.settings["observe" if swarm.starts_observing else "enforce"]
         machine.begin_world(self)
         self.book = machine.book
@@ -80,6 +85,8 @@ class World:
         self._gateway = gateway_of(self)
         self.watcher = Watcher(self)
         self.courier = Courier(self)
+        self.post = PostOffice(self)
+        self.product = Product(self)
         self.shop = Shop(self)
         self.operators = Operators(self)
         self.webs = [Web(self, f"web{number}") for number in range(swarm.webs)]
@@ -101,6 +108,8 @@ class World:
             self.sandbox.faults.replace(self.stripe_faults)
         for number, name in enumerate(self.swarm.stories):
             STORIES[name].begin(self, self.stream(f"story:{number}:{name}"))
+        for name in self.swarm.beside:
+            self._begin_beside(name, self.stream(f"beside:{name}"))
         if self.swarm.operator:
             self.operators.work(self.stream("operator's day"))
         self.scheduler.run_until(BEGUN_MS + self.swarm.duration_ms)
@@ -110,6 +119,10 @@ class World:
         self._come_to_rest()
         self.operators.put_right()
         self._come_to_rest()
+        for number in range(_ROUNDS_MAX):
+            if self.violations or not self.operators.work_the_queue(number):
+                break
+            self._come_to_rest()
         self.over = True
 
     def heal(self):
@@ -124,6 +137,7 @@ class World:
         self.redis.away = self.redis.full = False
         self.redis.loss = self.redis.doubling = 0.0
         self.line.cut = False
+        self.post.heal()
         self.courier.first_lost = self.courier.answers_lost = 0.0
         self.sandbox.faults.replace([])
         self.settings = self.machine.settings["enforce"]
@@ -260,11 +274,15 @@ class World:
 
         def accompany():
             if not self.healed:
-                self._is_companion = True
-                STORIES[name].begin(self, self.stream(f"companion:{name}"))
-                self._is_companion = False
+                self._begin_beside(name, self.stream(f"companion:{name}"))
 
         return accompany
+
+    def _begin_beside(self, name, rng):
+        """Begin a story that has no companion."""
+        self._is_companion = True
+        STORIES[name].begin(self, rng)
+        self._is_companion = False
 
     def some_web(self, rng):
         """A web process that listens, or None."""

@@ -14,11 +14,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """`begin(world, rng)` schedules all of it."""
+    """`begin(world, rng)` schedules all of it.
+
+    By its `weight` a seed draws it, or it has a `share` of the seeds in which it is told beside what they drew.
+    """
 
     name: str
     begin: Callable[[Any, Random], None]
     weight: int = 4
+    share: float = 0.0
 
 
 def _found():

@@ -28,10 +28,21 @@ def asked_back(shop, rng):
 
 
 def asked_by_address(shop, rng):
-    """He names address, day and product alone; everybody here has one address, so that a person must look."""
-    _, charge_id = _bought(shop, rng)
+    """He names address, day and product; mostly everybody has one address, so that a person must look."""
+    own = rng.random() < 0.4
+    email = f"buyer{len(shop.charges)}@shop.example" if own else "buyer@shop.example"
+    buyer, prices = shop.buyer(email), [shop.price(amount=amount) for amount in _PRICES[:2]]
+    shop.subscribe(buyer, prices[0])
+    charge_id = shop.charges[-1]
+    if own:
+        shop.subscribe(buyer, prices[1])
     yield soon(rng)
-    shop.ask(charge_id, f"{charge_id}-mail", named=False, known=rng.random() < 0.7)
+    shop.ask(
+        charge_id,
+        f"{charge_id}-mail",
+        email=email if own or rng.random() < 0.7 else "other@shop.example",
+        product=prices[0] if own else "Plan",
+    )
 
 
 def asked_while_others_act(shop, rng):
@@ -55,8 +66,18 @@ def asked_while_others_act(shop, rng):
     shop.ask(charge_id, f"{charge_id}-0")
 
 
+def brake_while_it_ends(shop, rng):
+    """Somebody stops everything when the money has left and the subscription is still to end."""
+    _, charge_id = _bought(shop, rng)
+    operators = shop.world.operators
+    shop.world.meanwhile("effect.recorded", lambda: operators.brake_for(60_000))
+    yield soon(rng)
+    shop.ask(charge_id, f"{charge_id}-0")
+
+
 STORIES = (
     Story(name="asked back", begin=begin(asked_back), weight=5),
     Story(name="asked by address", begin=begin(asked_by_address), weight=2),
     Story(name="asked while others act", begin=begin(asked_while_others_act), weight=4),
+    Story(name="brake while it ends", begin=begin(brake_while_it_ends), weight=0, share=0.003),
 )

@@ -1,0 +1,62 @@
+"""Which subscriptions we ended at Stripe, against the refunds that were to end one."""
+
+from collections import Counter
+
+from tests.simulation.stripe_history import GONE
+
+_ENDS = "SELECT subscription_id, state FROM subscription_ends"
+
+
+class EndModel:
+    """Judges one world: a subscription whose whole purchase was refunded ends once, and no other does."""
+
+    def __init__(self, world, history, says, rulings):
+        self._world = world
+        self._history = history
+        self._says = says
+        self._rulings = rulings
+        #: Of refunds whose money came back before we knew that they were accepted.
+        self._came_back = set()
+
+    def check(self):
+        """Report ends that nobody's refund was behind, that came before it, or twice."""
+        due = self._due()
+        ended = Counter()
+        for call in self._world.line.log:
+            if call.method != "DELETE":
+                continue
+            subscription_id = call.path.rpartition("/")[2]
+            ended[subscription_id] += call.status == 200
+            if due.get(subscription_id, call.at_ms + 1) > call.at_ms:
+                self._breach("request", f"{subscription_id} was ended without a refund before it")
+        twice = [one for one, times in ended.items() if times > 1]
+        if twice:
+            self._breach("request", f"ended more than once: {twice}")
+        rows = dict(self._world.store.raw.execute(_ENDS).fetchall())
+        away = "stripe away for long" in self._world.swarm.faults
+        states = {"ended", "failed"} if away else {"ended"}
+        if not set(due) - self._came_back <= set(rows) <= set(due) or set(rows.values()) - states:
+            self._breach("request", f"to be ended were {sorted(due)}, written down is {rows}")
+
+    def _due(self):
+        """When Stripe was first asked for the refund that ends a subscription, by subscription."""
+        due = {}
+        for intent_id, refunds in self._history.ours.items():
+            charge_id, posts = refunds[0]["charge"], self._history.posts[intent_id]
+            if self._takes_all(charge_id, refunds[0], self._says.intents.get(intent_id)):
+                for subscription_id in self._history.subscriptions(charge_id):
+                    due[subscription_id] = posts[0].at_ms
+                    if refunds[0]["status"] in GONE:
+                        self._came_back.add(subscription_id)
+        return due
+
+    def _takes_all(self, charge_id, refund, intent):
+        """A refund by the rules is of the whole purchase; one that was ruled only if everything was."""
+        if self._rulings.takes_all(charge_id, refund):
+            return True
+        ruled = [one.amount_minor for one in self._rulings.about(charge_id)]
+        by_request = intent is not None and intent.cause == "refund_request"
+        return by_request and refund["amount"] not in ruled
+
+    def _breach(self, invariant, sentence):
+        self._world.violation(invariant, f"model: {sentence}")
