@@ -133,7 +133,6 @@ def _open_intent(desk: Desk, case: Case) -> Intent | None:
         probe("ruling.too_late")
         raise RulingRefused(f"the refund of this case is {intent.state} already")
     if refund_under_way(desk.connection, case.charge_id, case.case_id):
-        probe("ruling.waits_for_another_refund")
         raise RulingRefused(
             "another refund of this payment is under way; wait until that has ended"
         )

@@ -134,7 +134,6 @@ class _Attempt:
         if now_ms > (self._notice.lease_until_ms or 0) or not self._move(
             NoticeState.SENDING, kept, now_ms
         ):
-            probe("notice.overtaken")
             raise _Overtaken
         self._notice = replace(self._notice, state=NoticeState.SENDING)
         self._context.crash.reach(crash_points.NOTICE_LEAVING)

@@ -208,7 +208,6 @@ def _leave_beside_another(
     connection: Connection, request: Request, case: Case, now_ms: int
 ) -> None:
     """Have a person look: waiting for a refund that nothing tries any more would go on for ever."""
-    probe("request.beside_an_unknown_refund")
     _join(connection, request, case, now_ms, UNKNOWN_OTHER)
     if case.state in (CaseState.REVIEW, CaseState.CLOSED):
         move_case(connection, case.case_id, CaseState.REVIEW, note=UNKNOWN_OTHER, now_ms=now_ms)

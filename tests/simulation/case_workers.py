@@ -1,8 +1,8 @@
 """People who work the refund policy: they write outages down, rule on cases, hear appeals, restore credits.
 
 Each act is what its command does (`redress outage add`, `cases approve`, …), audited in its transaction. Whoever
-sees an error cannot know whether the act was committed, so outages and restorations are simply done again; a
-ruling is not, and the audit log says whether it stands.
+sees an error cannot know whether the act was committed: outages and restorations are simply done again, rulings
+and appeals only where the audit log does not have them.
 """
 
 from functools import partial
@@ -26,6 +26,10 @@ from workers.context import ring_for
 from workers.outage_refunds import OutageDesk
 
 _AGAIN_MS = 10_000
+_LOOK_MS = 2_000
+_CASE = "SELECT 1 FROM cases WHERE charge_id = ? AND kind = ?"
+_STANDS = "SELECT 1 FROM audit WHERE detail = ? OR detail LIKE ?"
+_LOOKS_MAX = 6
 _AUTHOR = ReplayAuthor(actor="somebody", reason="the relay is back", origin="simulation")
 _RULINGS = """
     SELECT object, detail FROM audit WHERE action IN ('cases.approve', 'cases.deny') ORDER BY id
@@ -41,6 +45,7 @@ class CaseWorkers:
         self._soon = soon
         self._wakeups = wakeups
         self._outages_run = set()
+        self._refused = set()
 
     # --- outages ---
 
@@ -86,15 +91,28 @@ class CaseWorkers:
     # --- cases ---
 
     def rule(self, tag):
-        """Rule once on the case of a payment, as `shop.rulings[tag]` says; nothing while there is none."""
-        self._soon(0, partial(self._rule, tag))
+        """Rule once on the case of a payment, as `shop.rulings[tag]` says, when there is one."""
+        self._keep_at(tag, self.world.shop.rulings[tag], partial(self._rule, tag))
+
+    def _keep_at(self, tag, about, act, looks=0):
+        """Act as soon as there is a case; later, each time after a longer while, see whether it stands."""
+        shop, raw = self.world.shop, self.world.store.raw
+        shop.stories_open -= looks > 0
+        stands = raw.execute(_STANDS, (tag, f"{tag}:%")).fetchone()
+        if stands or tag in self._refused or looks > _LOOKS_MAX:
+            return
+        if raw.execute(_CASE, (about.charge_id, about.kind)).fetchone():
+            self._soon(0, act)
+        shop.stories_open += 1
+        again = partial(self._keep_at, tag, about, act, looks + 1)
+        self.world.scheduler.after(_LOOK_MS * 4**looks, again)
 
     def rule_again(self):
         """Rule once more by the last word on each case, as after observe mode; whether there was any."""
         rows = self.world.store.raw.execute(_RULINGS).fetchall()
         last = {case: detail.partition(":")[0] for case, detail in rows}
         for tag in last.values():
-            self.rule(tag)
+            self._soon(0, partial(self._rule, tag))
         return bool(last)
 
     def _rule(self, tag):
@@ -113,6 +131,7 @@ class CaseWorkers:
                 )
             except RulingRefused as refused:
                 world.trace(f"refused: {refused}"[:120])
+                self._refused.add(tag)
                 return
             action = "cases.deny" if amount_minor is None else "cases.approve"
             self._audit(connection, action, f"case:{case.case_id}", f"{tag}:{amount_minor or 0}")
@@ -121,7 +140,8 @@ class CaseWorkers:
 
     def appeal(self, charge_id, tag, stated):
         """Have the request about a payment looked at again, with what the customer brought."""
-        self._soon(0, partial(self._appeal, charge_id, tag, stated))
+        about = self.world.shop.appeals[tag]
+        self._keep_at(tag, about, partial(self._appeal, charge_id, tag, stated))
 
     def _appeal(self, charge_id, tag, stated):
         world = self.world
@@ -133,6 +153,7 @@ class CaseWorkers:
                 request_id = appeal_case(self._desk(connection), case.case_id, stated)
             except RulingRefused as refused:
                 world.trace(f"refused: {refused}"[:120])
+                self._refused.add(tag)
                 return
             self._audit(connection, "cases.appeal", f"case:{case.case_id}", tag)
             assert case_by_id(connection, case.case_id).appeals == case.appeals + 1

@@ -45,6 +45,7 @@ class Appeal:
 
     charge_id: str
     states_no_use: bool
+    kind: str = REFUND_REQUEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,12 +29,20 @@ def ruled(shop, rng):
     _, charge_id = _bought(shop, rng)
     yield soon(rng)
     shop.ask(charge_id, f"{charge_id}-0", reasons=("failure",))
-    if rng.random() < 0.3:
+    trouble = rng.choice(("none", "raced", "disputed", "disputed", "held", "held"))
+    if trouble == "raced":
         shop.world.meanwhile(rng.choice(_BOUNDARIES), lambda: _dispute(shop, charge_id))
     yield rng.choice((1, 3, 30)) + soon(rng)
+    if trouble == "disputed":
+        _dispute(shop, charge_id)
+    if trouble == "held":
+        shop.world.operators.brake_for(60_000)
+    yield rng.choice((1, 10, 60))
     for _ in range(rng.choice((1, 1, 2))):
         shop.rule(_ruling(rng, charge_id))
         yield rng.choice((0, 0, soon(rng)))
+    if trouble == "held" and rng.random() < 0.5:
+        shop.rule(Ruling(charge_id=charge_id))
     if rng.random() < 0.4:
         shop.ask(charge_id, f"{charge_id}-1")
 
@@ -71,14 +79,14 @@ def appealed(shop, rng):
     shop.ask(charge_id, f"{charge_id}-0")
     yield 5 + soon(rng)
     for _ in range(rng.choice((1, 1, 2))):
-        shop.appeal(charge_id, **rng.choice(({}, {"used": 0})))
+        shop.appeal(charge_id, **rng.choice(({}, {"used": 0}, {"used": 0})))
         yield 5 + soon(rng)
-    if rng.random() < 0.5:
+    if rng.random() < 0.15:
         shop.rule(_ruling(rng, charge_id))
 
 
 STORIES = (
-    Story(name="ruled", begin=begin(ruled), weight=0, share=0.018),
-    Story(name="ruled payment", begin=begin(ruled_payment), weight=0, share=0.008),
-    Story(name="appealed", begin=begin(appealed), weight=0, share=0.012),
+    Story(name="ruled", begin=begin(ruled), weight=0, share=0.022),
+    Story(name="ruled payment", begin=begin(ruled_payment), weight=0, share=0.006),
+    Story(name="appealed", begin=begin(appealed), weight=0, share=0.016),
 )
