@@ -130,3 +130,11 @@ POLICY_QUERIES = (
         ),
     ),
 )
+
+#: Whether any table that the queries begin with has a row.
+POLICY_IN_USE = """
+    SELECT 1 FROM refund_requests UNION ALL SELECT 1 FROM outages UNION ALL SELECT 1 FROM notices
+    UNION ALL SELECT 1 FROM subscription_ends UNION ALL SELECT 1 FROM credit_entries
+    UNION ALL SELECT 1 FROM cases WHERE kind <> 'duplicate_charge' OR appeals > 0
+    UNION ALL SELECT 1 FROM audit WHERE action LIKE 'cases.%' LIMIT 1
+"""

@@ -47,6 +47,6 @@ def down_and_asked(shop, rng):
 
 
 STORIES = (
-    Story(name="down", begin=begin(down), weight=0, share=0.012),
+    Story(name="down", begin=begin(down), weight=0, share=0.01),
     Story(name="down and asked", begin=begin(down_and_asked), weight=0, share=0.006),
 )

@@ -72,6 +72,6 @@ def asked_after_use(shop, rng):
 
 
 STORIES = (
-    Story(name="spent", begin=begin(spent), weight=0, share=0.016),
+    Story(name="spent", begin=begin(spent), weight=0, share=0.014),
     Story(name="asked after use", begin=begin(asked_after_use), weight=0, share=0.012),
 )
