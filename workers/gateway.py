@@ -1,7 +1,7 @@
 """Our only door to Stripe: the few calls that the processor makes, as plain JSON objects.
 
 Time-outs are short (3 s to connect, 20 s to answer) and the SDK never retries: the ledger's schedule
-is the only one. Every error becomes one of three (`gateway_errors.py`). Telemetry is off.
+is the only one. Every error becomes one of ours (`gateway_errors.py`). Telemetry is off.
 """
 
 import json
@@ -13,7 +13,7 @@ from stripe import StripeClient, StripeError
 
 from runtime.limits import STRIPE_CONNECT_SECONDS_MAX, STRIPE_READ_SECONDS_MAX
 from runtime.settings import Settings
-from workers.gateway_errors import GatewayError, Rejected, Throttled, Unknown
+from workers.gateway_errors import Declined, GatewayError, Rejected, Throttled, Unknown
 
 Rendered = dict[str, Any]
 
@@ -30,6 +30,7 @@ PRELOADED = (
     stripe.ListObject,
     stripe.Refund,
     stripe.Subscription,
+    stripe.SubscriptionSchedule,
 )
 
 #: Stripe's page size limit; one charge has far fewer refunds or disputes.
@@ -59,6 +60,20 @@ class Gateway(Protocol):
 
     def cancel_subscription(self, subscription_id: str) -> Rendered:
         """End a subscription now; it gives no money back and makes no last invoice."""
+
+    def change_subscription(
+        self, subscription_id: str, params: str, idempotency_key: str
+    ) -> Rendered:
+        """Update a subscription by these exact parameters (a JSON text) under this key."""
+
+    def create_schedule(self, params: str, idempotency_key: str) -> Rendered:
+        """Create a subscription's schedule by these exact parameters under this key."""
+
+    def change_schedule(self, schedule_id: str, params: str, idempotency_key: str) -> Rendered:
+        """Update a schedule by these exact parameters under this key."""
+
+    def release_schedule(self, schedule_id: str, idempotency_key: str) -> Rendered:
+        """Let the subscription of a schedule go on by itself."""
 
 
 class StripeGateway:
@@ -124,8 +139,7 @@ class StripeGateway:
 
     def create_refund(self, params: str, idempotency_key: str) -> Rendered:
         """Create the refund of these exact parameters (a JSON text) under this key."""
-        given: Any = json.loads(params)
-        options: Any = {"idempotency_key": idempotency_key}
+        given, options = _exactly(params, idempotency_key)
         return _asked(lambda: _rendered(self._client.v1.refunds.create(given, options)))
 
     def cancel_subscription(self, subscription_id: str) -> Rendered:
@@ -134,6 +148,38 @@ class StripeGateway:
         return _asked(
             lambda: _rendered(self._client.v1.subscriptions.cancel(subscription_id, given))
         )
+
+    def change_subscription(
+        self, subscription_id: str, params: str, idempotency_key: str
+    ) -> Rendered:
+        """Update a subscription by these exact parameters (a JSON text) under this key."""
+        given, options = _exactly(params, idempotency_key)
+        update = self._client.v1.subscriptions.update
+        return _asked(lambda: _rendered(update(subscription_id, given, options)))
+
+    def create_schedule(self, params: str, idempotency_key: str) -> Rendered:
+        """Create a subscription's schedule by these exact parameters under this key."""
+        given, options = _exactly(params, idempotency_key)
+        return _asked(
+            lambda: _rendered(self._client.v1.subscription_schedules.create(given, options))
+        )
+
+    def change_schedule(self, schedule_id: str, params: str, idempotency_key: str) -> Rendered:
+        """Update a schedule by these exact parameters under this key."""
+        given, options = _exactly(params, idempotency_key)
+        update = self._client.v1.subscription_schedules.update
+        return _asked(lambda: _rendered(update(schedule_id, given, options)))
+
+    def release_schedule(self, schedule_id: str, idempotency_key: str) -> Rendered:
+        """Let the subscription of a schedule go on by itself."""
+        given, options = _exactly("{}", idempotency_key)
+        release = self._client.v1.subscription_schedules.release
+        return _asked(lambda: _rendered(release(schedule_id, given, options)))
+
+
+def _exactly(params: str, idempotency_key: str) -> tuple[Any, Any]:
+    """The parameters and options of a call that is made once."""
+    return json.loads(params), {"idempotency_key": idempotency_key}
 
 
 def _asked(call: Callable[[], Answer]) -> Answer:
@@ -149,14 +195,16 @@ def _asked(call: Callable[[], Answer]) -> Answer:
 
 
 def sort_error(error: StripeError) -> GatewayError:
-    """Which of the three an SDK error is. Source: stripe-python 16.1 and Stripe's error pages."""
+    """Which of ours an SDK error is. Source: stripe-python 16.1 and Stripe's error pages."""
     code = _code(error)
     if isinstance(error, stripe.RateLimitError) or code in ("rate_limit", "lock_timeout"):
         return Throttled(code)
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         # Nothing was executed and only the key is wrong: the refund waits until that is mended.
         return Throttled(code)
-    if isinstance(error, stripe.InvalidRequestError | stripe.CardError | stripe.IdempotencyError):
+    if isinstance(error, stripe.CardError):
+        return Declined(code)
+    if isinstance(error, stripe.InvalidRequestError | stripe.IdempotencyError):
         return Rejected(code)
     return Unknown(code)
 

@@ -2,6 +2,7 @@
 
 GatewayError
   Rejected     Stripe refused for good: never try again
+    Declined   … because the bank did not give the money
   Throttled    Stripe surely did nothing: try again later with the same key
   Unknown      the outcome is not known: ask Stripe before anything else
 
@@ -19,6 +20,10 @@ class GatewayError(Exception):
 
 class Rejected(GatewayError):
     """Stripe refused the call for good."""
+
+
+class Declined(Rejected):
+    """The payment that the call needed did not come about."""
 
 
 class Throttled(GatewayError):

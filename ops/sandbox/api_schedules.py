@@ -7,7 +7,7 @@ an update leaves out of a phase are unset, as at Stripe.
 import copy
 from typing import Any
 
-from ops.sandbox import api_subscriptions, subscription_changes
+from ops.sandbox import api_subscriptions, phase_fields, subscription_changes
 from ops.sandbox.api_call import Call, merged_metadata
 from ops.sandbox.api_errors import bad_parameter, invalid
 from ops.sandbox.api_lists import list_objects
@@ -33,8 +33,8 @@ def create(call: Call) -> Json:
         subscription["currency"],
         items[0]["current_period_start"],
         max(item["current_period_end"] for item in items),
-        [{"price": item["price"]["id"], "quantity": item["quantity"]} for item in items],
-        {},
+        [_shown_item(item) for item in items],
+        phase_fields.of_subscription(subscription),
     )
     schedule = _render(call, subscription, phase)
     call.save("subscription_schedules", schedule)
@@ -63,7 +63,7 @@ def update(call: Call) -> Json:
     schedule["metadata"] = merged_metadata(schedule["metadata"] or {}, given.get("metadata"))
     schedule["end_behavior"] = given.get("end_behavior", schedule["end_behavior"])
     if "phases" in given:
-        schedule["phases"] = _phases(call, before["phases"], given["phases"])
+        schedule["phases"] = _phases(call, before, given["phases"])
         first = schedule["phases"][0]
         schedule["current_phase"] = _span(first)
         _apply_now(call, schedule, first)
@@ -113,6 +113,7 @@ def advance(call: Call, subscription: Json) -> None:
         return
     subscription_changes.set_prices(call, subscription, phase["items"])
     if schedule["current_phase"] != _span(phase):
+        subscription |= phase_fields.to_subscription(subscription, phase)
         call.update(
             "subscription_schedules",
             schedule,
@@ -129,9 +130,10 @@ def _live(call: Call) -> Json:
     return schedule
 
 
-def _phases(call: Call, old: list[Json], given: list[Json]) -> list[Json]:
-    start = given[0].get("start_date", old[0]["start_date"])
-    if start != old[0]["start_date"]:
+def _phases(call: Call, schedule: Json, given: list[Json]) -> list[Json]:
+    currency, begun = schedule["phases"][0]["currency"], schedule["current_phase"]["start_date"]
+    start = given[0].get("start_date", begun)
+    if start != begun:
         raise invalid(
             "The first phase must keep the start_date of the current phase.",
             "phases[0][start_date]",
@@ -144,14 +146,21 @@ def _phases(call: Call, old: list[Json], given: list[Json]) -> list[Json]:
             )
         items = [_item(call, item, index) for item in phase["items"]]
         end = _end(phase, start, index)
-        phases.append(_phase(old[0]["currency"], start, end, items, phase))
+        if end <= call.now:
+            raise invalid("A phase cannot end in the past.", f"phases[{index}][end_date]")
+        phases.append(_phase(currency, start, end, items, phase))
         start = end
     return phases
 
 
 def _item(call: Call, item: Json, index: int) -> Json:
     price = call.fetch("prices", item.get("price", ""), f"phases[{index}][items][0][price]")
-    return {"price": price["id"], "quantity": item.get("quantity", 1)}
+    return {"price": price["id"], "quantity": item.get("quantity", 1)} | phase_fields.of_item(item)
+
+
+def _shown_item(item: Json) -> Json:
+    shown = {"price": item["price"]["id"], "quantity": item["quantity"]}
+    return shown | phase_fields.of_item(item)
 
 
 def _end(phase: Json, start: int, index: int) -> int:
@@ -174,7 +183,8 @@ def _apply_now(call: Call, schedule: Json, phase: Json) -> None:
     subscription = call.fetch("subscriptions", schedule["subscription"])
     before = copy.deepcopy(subscription)
     subscription_changes.set_prices(call, subscription, phase["items"])
-    if subscription["items"] != before["items"]:
+    subscription |= phase_fields.to_subscription(subscription, phase)
+    if subscription != before:
         call.save("subscriptions", subscription)
         call.emit("customer.subscription.updated", subscription, before)
 
@@ -184,28 +194,15 @@ def _span(phase: Json) -> Json:
 
 
 def _phase(currency: str, start: int, end: int, items: list[Json], given: Json) -> Json:
-    blanks: dict[str, Any] = dict.fromkeys((
-        "application_fee_percent", "billing_cycle_anchor", "billing_thresholds",
-        "collection_method", "default_payment_method", "description", "invoice_settings",
-        "on_behalf_of", "transfer_data", "trial_end",
-    ))  # fmt: skip
-    kept = {name: given[name] for name in blanks if name in given}
     extras: Json = {"billing_thresholds": None, "discounts": [], "metadata": {}, "tax_rates": []}
-    return (
-        blanks
-        | kept
-        | {
-            "add_invoice_items": [],
-            "currency": currency,
-            "default_tax_rates": [],
-            "discounts": [],
-            "end_date": end,
-            "items": [extras | {"plan": item["price"]} | item for item in items],
-            "metadata": given.get("metadata", {}),
-            "proration_behavior": given.get("proration_behavior", "create_prorations"),
-            "start_date": start,
-        }
-    )
+    return phase_fields.shown(given) | {
+        "add_invoice_items": [],
+        "currency": currency,
+        "end_date": end,
+        "items": [extras | {"plan": item["price"]} | item for item in items],
+        "proration_behavior": given.get("proration_behavior", "create_prorations"),
+        "start_date": start,
+    }
 
 
 def _render(call: Call, subscription: Json, phase: Json) -> Json:

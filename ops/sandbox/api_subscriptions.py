@@ -4,9 +4,15 @@ Periods are on the items, as since basil; `billing_cycle_anchor` of an update is
 endive. Changes of items are in `subscription_changes`.
 """
 
+import copy
 from typing import Any
 
-from ops.sandbox import api_payment_methods, subscription_billing, subscription_changes
+from ops.sandbox import (
+    api_payment_methods,
+    phase_fields,
+    subscription_billing,
+    subscription_changes,
+)
 from ops.sandbox.api_call import Call, merged_metadata
 from ops.sandbox.api_errors import ApiError, bad_parameter, invalid
 from ops.sandbox.api_lists import list_objects
@@ -27,9 +33,8 @@ def create(call: Call) -> Json:
     items = []
     for item, price in zip(given["items"], prices, strict=True):
         quantity = item.get("quantity", 1)
-        items.append(
-            subscription_billing.new_item(call, subscription["id"], price, quantity, call.now)
-        )
+        made = subscription_billing.new_item(call, subscription["id"], price, quantity, call.now)
+        items.append(made | phase_fields.of_item(item))
     subscription["items"] = subscription_billing.items_list(subscription["id"], items)
     trial_end = _trial_end(call)
     if trial_end is not None:
@@ -71,7 +76,8 @@ def update(call: Call) -> Json:
     if subscription["status"] in _OVER:
         raise invalid("A canceled subscription can only update its cancellation_details.")
     given = call.params
-    fields: Json = {"metadata": merged_metadata(subscription["metadata"], given.get("metadata"))}
+    fields: Json = phase_fields.given_to_subscription(given)
+    fields["metadata"] = merged_metadata(subscription["metadata"], given.get("metadata"))
     if "cancel_at_period_end" in given and "cancel_at" in given:
         raise bad_parameter("Give cancel_at or cancel_at_period_end, not both.", "cancel_at")
     if "cancel_at_period_end" in given:
@@ -82,7 +88,7 @@ def update(call: Call) -> Json:
         wanted = given["default_payment_method"]
         method = api_payment_methods.resolve(call, wanted, "default_payment_method")
         fields["default_payment_method"] = method["id"]
-    for name in ("description", "pause_collection"):
+    for name in ("description", "pause_collection", "days_until_due"):
         if name in given:
             fields[name] = given[name] or None
     return subscription_changes.apply(call, subscription, fields)
@@ -183,40 +189,40 @@ def _render(call: Call, customer: Json, currency: str) -> Json:
     if method:
         method = api_payment_methods.resolve(call, method, "default_payment_method")["id"]
     blanks: dict[str, Any] = dict.fromkeys((
-        "application", "application_fee_percent", "billing_cycle_anchor_config",
-        "billing_thresholds", "cancel_at", "canceled_at", "days_until_due", "default_source",
-        "ended_at", "latest_invoice", "next_pending_invoice_item_invoice", "on_behalf_of",
+        "application", "billing_cycle_anchor_config",
+        "cancel_at", "canceled_at", "default_source",
+        "ended_at", "latest_invoice", "next_pending_invoice_item_invoice",
         "pause_collection", "pending_invoice_item_interval", "pending_setup_intent",
-        "pending_update", "schedule", "test_clock", "transfer_data", "trial_end", "trial_start",
+        "pending_update", "schedule", "test_clock", "trial_end", "trial_start",
     ))  # fmt: skip
     ending = given.get("cancel_at_period_end", False)
-    return blanks | {
-        "id": call.new_id("sub"),
-        "object": "subscription",
-        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
-        "billing_cycle_anchor": call.now,
-        "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible"},
-        "billing_schedules": [],
-        "cancel_at_period_end": ending,
-        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
-        "collection_method": given.get("collection_method", "charge_automatically"),
-        "created": call.now,
-        "currency": currency,
-        "customer": customer["id"],
-        "default_payment_method": method,
-        "default_tax_rates": [],
-        "description": given.get("description"),
-        "discounts": [],
-        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
-        "livemode": False,
-        "metadata": merged_metadata({}, given.get("metadata")),
-        "payment_settings": {
-            "payment_method_options": None,
-            "payment_method_types": None,
-            "save_default_payment_method": "off",
-        },
-        "start_date": call.now,
-        "status": "incomplete",
-        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
-        "_pending_prorations": [],
-    }
+    named = phase_fields.given_to_subscription(given) | {"default_payment_method": method or None}
+    return (
+        blanks
+        | {
+            "id": call.new_id("sub"),
+            "object": "subscription",
+            "billing_cycle_anchor": call.now,
+            "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible"},
+            "billing_schedules": [],
+            "cancel_at_period_end": ending,
+            "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+            "created": call.now,
+            "currency": currency,
+            "customer": customer["id"],
+            "days_until_due": given.get("days_until_due"),
+            "livemode": False,
+            "metadata": merged_metadata({}, given.get("metadata")),
+            "payment_settings": {
+                "payment_method_options": None,
+                "payment_method_types": None,
+                "save_default_payment_method": "off",
+            },
+            "start_date": call.now,
+            "status": "incomplete",
+            "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+            "_pending_prorations": [],
+        }
+        | copy.deepcopy(phase_fields.SHARED)
+        | named
+    )

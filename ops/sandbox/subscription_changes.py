@@ -7,6 +7,7 @@ other changes keep the period and bill prorations as `proration_behavior` says.
 
 import copy
 
+from ops.sandbox import phase_fields
 from ops.sandbox import subscription_billing as billing
 from ops.sandbox.api_call import Call
 from ops.sandbox.api_errors import ApiError, bad_parameter, invalid, missing
@@ -74,14 +75,15 @@ def renew(call: Call, subscription: Json) -> tuple[Json, Json, Json | None]:
 
 
 def set_prices(call: Call, subscription: Json, wanted: list[Json]) -> None:
-    """Give a subscription the items of a schedule's phase: {"price", "quantity"} each."""
+    """Give a subscription the items of a schedule's phase."""
     items = subscription["items"]["data"]
     start = items[0]["current_period_start"]
     kept = []
     for place, item in enumerate(wanted):
         price = call.fetch("prices", item["price"], "items")
         if place < len(items):
-            kept.append(items[place] | billing.priced(price) | {"quantity": item["quantity"]})
+            own = phase_fields.to_item(item) | {"quantity": item["quantity"]}
+            kept.append(items[place] | billing.priced(price) | own)
         else:
             quantity = item["quantity"]
             kept.append(billing.new_item(call, subscription["id"], price, quantity, start))

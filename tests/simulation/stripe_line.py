@@ -15,7 +15,7 @@ import stripe
 from ops.sandbox import faults
 from ops.sandbox.shop_till import form_pairs
 from runtime.limits import STRIPE_READ_SECONDS_MAX
-from workers.gateway_errors import Rejected, Throttled, Unknown
+from workers.gateway_errors import Declined, Rejected, Throttled, Unknown
 
 _PAGE = 100
 _STALLED_MS = STRIPE_READ_SECONDS_MAX * 1000
@@ -27,6 +27,7 @@ _PATHS = {
     "invoice": "invoices",
     "invoice_payment": "invoice_payments",
     "payment_intent": "payment_intents",
+    "price": "prices",
     "radar.early_fraud_warning": "radar/early_fraud_warnings",
     "refund": "refunds",
     "review": "reviews",
@@ -153,7 +154,7 @@ class SdkClient(stripe.HTTPClient):
 
 
 class DirectGateway:
-    """`workers.gateway.Gateway` without the SDK: the same requests, the same three errors."""
+    """`workers.gateway.Gateway` without the SDK: the same requests, the same errors."""
 
     def __init__(self, line):
         self._line = line
@@ -182,13 +183,34 @@ class DirectGateway:
 
     def create_refund(self, params, idempotency_key):
         """Create the refund of these exact parameters (a JSON text) under this key."""
-        headers = _HEADERS | {"Idempotency-Key": idempotency_key}
-        return self._call("POST", "/v1/refunds", json.loads(params), headers)
+        return self._post("/v1/refunds", json.loads(params), idempotency_key)
 
     def cancel_subscription(self, subscription_id):
         """End a subscription now."""
         given = {"invoice_now": False, "prorate": False}
         return self._call("DELETE", f"/v1/subscriptions/{subscription_id}", given, _HEADERS)
+
+    def change_subscription(self, subscription_id, params, idempotency_key):
+        """Update a subscription by these exact parameters under this key."""
+        path = f"/v1/subscriptions/{subscription_id}"
+        return self._post(path, json.loads(params), idempotency_key)
+
+    def create_schedule(self, params, idempotency_key):
+        """Create a subscription's schedule by these exact parameters under this key."""
+        return self._post("/v1/subscription_schedules", json.loads(params), idempotency_key)
+
+    def change_schedule(self, schedule_id, params, idempotency_key):
+        """Update a schedule by these exact parameters under this key."""
+        path = f"/v1/subscription_schedules/{schedule_id}"
+        return self._post(path, json.loads(params), idempotency_key)
+
+    def release_schedule(self, schedule_id, idempotency_key):
+        """Let the subscription of a schedule go on by itself."""
+        return self._post(f"/v1/subscription_schedules/{schedule_id}/release", {}, idempotency_key)
+
+    def _post(self, path, params, idempotency_key):
+        headers = _HEADERS | {"Idempotency-Key": idempotency_key}
+        return self._call("POST", path, params, headers)
 
     def _list(self, kind, query):
         page = self._call("GET", f"/v1/{kind}", query, _HEADERS)
@@ -214,4 +236,6 @@ def _error(status, error):
     code = error.get("code") or error.get("type")
     if status in (401, 403, 429):
         return Throttled(code)
-    return Rejected(code) if status in (400, 402, 404) else Unknown(code)
+    if status == 402:
+        return Declined(code)
+    return Rejected(code) if status in (400, 404) else Unknown(code)

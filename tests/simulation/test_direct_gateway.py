@@ -25,6 +25,19 @@ CALLS = {
         "balance_transaction", gateway.charge(paid)["balance_transaction"]
     ),
     "end of an unknown subscription": lambda gateway, _: gateway.cancel_subscription("sub_unknown"),
+    "an unknown price": lambda gateway, _: gateway.stripe_object("price", "price_unknown"),
+    "change of an unknown subscription": lambda gateway, _: gateway.change_subscription(
+        "sub_unknown", '{"billing_cycle_anchor":{"type":"now"}}', "key"
+    ),
+    "schedule of an unknown subscription": lambda gateway, _: gateway.create_schedule(
+        '{"from_subscription":"sub_unknown"}', "key"
+    ),
+    "change of an unknown schedule": lambda gateway, _: gateway.change_schedule(
+        "sub_sched_unknown", '{"metadata":{"redress_change":"pc_1"}}', "key"
+    ),
+    "release of an unknown schedule": lambda gateway, _: gateway.release_schedule(
+        "sub_sched_unknown", "key"
+    ),
     "too large a refund": lambda gateway, paid: gateway.create_refund(
         f'{{"charge":"{paid}","amount":99999}}', "key"
     ),

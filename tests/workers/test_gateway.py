@@ -11,7 +11,7 @@ from ops.sandbox.stripe_stand_in import SandboxStripe
 from tests.fakes.frozen_clock import FrozenClock
 from tests.fakes.worker_world import worker_settings
 from workers.gateway import StripeGateway, sort_error
-from workers.gateway_errors import GatewayError, Rejected, Throttled, Unknown
+from workers.gateway_errors import Declined, GatewayError, Rejected, Throttled, Unknown
 
 SECRET_TEXT = "buyer@shop.example 4242424242424242 sk_test_in_a_text"
 
@@ -41,7 +41,7 @@ ANSWERS = [
     (400, "invalid_request_error", "rate_limit", Throttled),
     (404, "invalid_request_error", "resource_missing", Rejected),
     (401, "invalid_request_error", None, Throttled),
-    (402, "card_error", "card_declined", Rejected),
+    (402, "card_error", "card_declined", Declined),
     (403, "invalid_request_error", None, Throttled),
     (409, "idempotency_error", "idempotency_key_in_use", Unknown),
     (429, "invalid_request_error", "rate_limit", Throttled),
@@ -54,7 +54,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("status", "error_type", "code", "sort"), ANSWERS)
 def test_answer_is_sorted_by_what_must_be_done_next(status, error_type, code, sort):
-    """Refused for good, not acted on, or not known: every answer of Stripe's is one of the three."""
+    """Refused for good, not acted on, or not known: every answer of Stripe's is one of these."""
     sorted_error = sort_error(answered(status, error_type, code))
 
     assert sort is type(sorted_error)
