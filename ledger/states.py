@@ -104,6 +104,37 @@ class EndState(StrEnum):
     FAILED = "failed"  # given up after every try; a person must act
 
 
+class PlanChangeState(StrEnum):
+    """Where a change of plan that was asked for stands."""
+
+    WAITING = "waiting"  # to be decided, and to be carried out at Stripe
+    SCHEDULED = "scheduled"  # Stripe will switch at the period's end
+    APPLIED = "applied"  # the subscription is what was asked for
+    OBSERVED = "observed"  # decided in observe mode: nothing will be sent
+    REFUSED = "refused"  # it cannot be carried out; the note says why and what to do
+    REPLACED = "replaced"  # a later one for the subscription took its place
+    WITHDRAWING = "withdrawing"  # being taken back at Stripe
+    WITHDRAWN = "withdrawn"  # taken back; nothing is pending
+    FAILED = "failed"  # a person must look at the subscription
+
+
+class PlanEffect(StrEnum):
+    """When a change of plan takes effect."""
+
+    NOW = "now"
+    PERIOD_END = "period_end"
+    STAY = "stay"  # the plan that it has already: what is pending is taken back
+
+
+class PlanStep(StrEnum):
+    """A call at Stripe that a change of plan has under way."""
+
+    SCHEDULE = "schedule"  # a schedule is made from the subscription
+    PHASES = "phases"  # the schedule is told when the new price begins
+    RELEASE = "release"  # the schedule lets the subscription go
+    SWITCH = "switch"  # the subscription moves to the new price, charged at once
+
+
 class Standing(StrEnum):
     """Whether a customer may use the product."""
 

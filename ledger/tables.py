@@ -44,9 +44,11 @@ def one_of(column: str, states: type[StrEnum]) -> str:
     return f"{column} IN ({members})"
 
 
-def partial_index(name: str, column: Column[Any], *, where: str) -> Index:
+def partial_index(name: str, column: Column[Any], *, where: str, unique: bool = False) -> Index:
     """An index over the rows that fit alone, on both engines."""
-    return Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
+    return Index(
+        name, column, unique=unique, sqlite_where=text(where), postgresql_where=text(where)
+    )
 
 
 events = Table(

@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "requests": ("ops.requests_commands:requests_group", "Take refund requests in."),
     "cases": ("ops.cases_commands:cases", "Work the review queue: approve, deny, hear appeals."),
     "outage": ("ops.outage_commands:outage", "Refund the share of the price that an outage took."),
-    "plan": ("ops.plan_commands:plan", "Say what a change of plan would do."),
+    "plan": ("ops.plan_commands:plan", "Preview a change of plan, and ask for one."),
     "policy": ("ops.policy_commands:policy", "Show the refund terms, and what they decide."),
     "queue": ("ops.queue_commands:queue", "Say what waits where."),
     "brake": ("ops.brake_commands:brake", "Stop all money at once, and release it."),

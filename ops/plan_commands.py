@@ -1,4 +1,4 @@
-"""`redress plan`: what a change of a subscription's plan would do by the terms."""
+"""`redress plan`: what a change of a subscription's plan would do by the terms; asking for one."""
 
 from typing import Any
 
@@ -6,6 +6,12 @@ import click
 
 from ops.moments import moment_text
 from ops.operator_context import OperatorContext
+from ops.plan_changes_commands import (
+    change_command,
+    list_command,
+    show_command,
+    withdraw_command,
+)
 from ops.terminal import json_option, print_json, say
 from policy.money import Money
 from workers.catalogue_book import CatalogueBook
@@ -20,7 +26,11 @@ _EXAMPLE = "Example: redress plan preview sub_1Qx price_1Qy"
 
 @click.group(epilog=_EXAMPLE)
 def plan() -> None:
-    """Say what a change of plan would do, and when."""
+    """Say what a change of plan would do, and ask for one."""
+
+
+for _command in (change_command, list_command, show_command, withdraw_command):
+    plan.add_command(_command)
 
 
 @plan.command("preview", epilog=_EXAMPLE)

@@ -32,6 +32,10 @@ REQUEST_LEASE_MS: Final = 60_000
 # A request whose payment is being refunded for another reason is looked at again after a minute.
 REQUEST_WAIT_MS: Final = 60_000
 
+# A change of plan that waits for its period's end is looked at so long after it, in case that no event
+# tells of the switch: Stripe renews a subscription within the hour.
+PLAN_SWITCH_GRACE_SECONDS: Final = 3600
+
 # What a customer writes about a purchase: a product's name or an id, and the story behind it.
 REQUEST_TEXT_CHARS_MAX: Final = 200
 REQUEST_EVIDENCE_CHARS_MAX: Final = 4_000

@@ -92,6 +92,15 @@ PROBES: Final[Mapping[str, str]] = {
     "usage.conflicting": "the product reports something else under a key that it used",
     "usage.covered_later": "a grant is told after the usage that it pays for",
     "credits.expired": "what was left of a grant is written off after its end",
+    "plan.not_due": "a change of plan was rung for whose subscription is worked on, or that is done",
+    "plan.unread": "Stripe could not be read for a change of plan",
+    "plan.stays": "the plan that a subscription has was asked for while another one was to come",
+    "plan.held": "the brake keeps a change of plan back",
+    "plan.found_at_stripe": "a step whose answer was lost is found carried out",
+    "plan.sent_again": "a step whose answer was lost is sent again under its key",
+    "plan.rejected": "Stripe refused a step of a change of plan",
+    "plan.withdrawn_too_late": "a change was taken back that had taken effect already",
+    "plan.let_go": "the schedule of a pending change was released by somebody else",
 }
 """Every probe and what leads there."""
 

@@ -30,6 +30,7 @@ SEND_NOTICE_JOB: Final = "workers.jobs.send_notice"
 JUDGE_REQUEST_JOB: Final = "workers.jobs.judge_request"
 END_SUBSCRIPTION_JOB: Final = "workers.jobs.end_subscription"
 JUDGE_CLAIM_JOB: Final = "workers.jobs.judge_claim"
+CHANGE_PLAN_JOB: Final = "workers.jobs.change_plan"
 
 EFFECT_JOBS: Final = frozenset(
     {
@@ -39,6 +40,7 @@ EFFECT_JOBS: Final = frozenset(
         JUDGE_REQUEST_JOB,
         END_SUBSCRIPTION_JOB,
         JUDGE_CLAIM_JOB,
+        CHANGE_PLAN_JOB,
     }
 )
 JOB_NAMES: Final = EFFECT_JOBS | {DRAIN_EVENTS_JOB}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ledger.engine import Store
 from runtime.clock import Clock
 from runtime.queues import (
+    CHANGE_PLAN_JOB,
     END_SUBSCRIPTION_JOB,
     JUDGE_CLAIM_JOB,
     JUDGE_REQUEST_JOB,
@@ -46,6 +47,7 @@ def ring_for(
     requests: Iterable[int] = (),
     ends: Iterable[int] = (),
     claims: Iterable[int] = (),
+    plans: Iterable[int] = (),
 ) -> None:
     """Wake the workers for these rows, after the commit that made them due."""
     for intent_id in sorted(intents):
@@ -60,3 +62,5 @@ def ring_for(
         wakeups.wake_effect(END_SUBSCRIPTION_JOB, row_id)
     for row_id in sorted(claims):
         wakeups.wake_effect(JUDGE_CLAIM_JOB, row_id)
+    for row_id in sorted(plans):
+        wakeups.wake_effect(CHANGE_PLAN_JOB, row_id)

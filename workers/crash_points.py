@@ -37,6 +37,11 @@ END_TAKEN = "end.taken"
 END_LOOKED = "end.looked"
 END_LEAVING = "end.leaving"
 END_CALLED = "end.called"
+PLAN_LEASED = "plan.leased"
+PLAN_LOOKED = "plan.looked"
+PLAN_COMMITTED = "plan.committed"
+PLAN_CALLED = "plan.called"
+PLAN_RECORDED = "plan.recorded"
 REQUEST_LEASED = "request.leased"
 REQUEST_GATHERED = "request.gathered"
 REQUEST_JUDGED = "request.judged"
@@ -62,3 +67,6 @@ REQUEST_POINTS = (REQUEST_LEASED, REQUEST_GATHERED, REQUEST_JUDGED)
 
 END_POINTS = (END_TAKEN, END_LOOKED, END_LEAVING, END_CALLED)
 """The way of a subscription's end."""
+
+PLAN_POINTS = (PLAN_LEASED, PLAN_LOOKED, PLAN_COMMITTED, PLAN_CALLED, PLAN_RECORDED)
+"""The way of each step of a plan change."""

@@ -19,6 +19,7 @@ from workers.context import WorkerContext
 from workers.credit_issuing import issue_for
 from workers.item_changes import seen_change
 from workers.outcomes import record_refund, refund_seen
+from workers.plan_watching import watch_plan_change
 from workers.product_notices import product_listens
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.stripe_objects import Seen, read_object
@@ -55,6 +56,7 @@ def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) 
     projection = project(connection, sighting)
     asked = issue_for(context, connection, sighting, projection, anyway=event.replayed)
     close_end(connection, sighting, context.clock.now_ms())
+    watch_plan_change(connection, sighting, context.clock.now_ms())
     if projection.placed is Placed.UNCLEAR:
         asked += _ask_stripe(context, connection, sighting, rendered)
     found = _note_of(event, data, rendered) or f"{projection.placed}"

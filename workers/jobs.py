@@ -10,6 +10,7 @@ from workers import (
     drain,
     effects,
     notice_dispatch,
+    plan_changing,
     request_judging,
     subscription_ending,
 )
@@ -58,6 +59,11 @@ def end_subscription(end_id: int) -> None:
 def judge_claim(claim_id: int) -> None:
     """Judge credits that are asked back."""
     claim_judging.judge_claim(_own_context(), claim_id)
+
+
+def change_plan(change_id: int) -> None:
+    """Go on with one change of plan."""
+    plan_changing.change_plan(_own_context(), change_id)
 
 
 def _own_context() -> WorkerContext:

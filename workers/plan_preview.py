@@ -11,6 +11,8 @@ from policy.money import Money
 from policy.plan_change_rules import Effect, PlanChangeDecision, decide_plan_change
 from workers.plan_at_stripe import PriceAtHand, SubscriptionAtHand
 
+NOTHING_TO_CHANGE = "It has this price already: there is nothing to change."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanPreview:
@@ -115,7 +117,7 @@ def _fitting_price(subscription: SubscriptionAtHand, wanted: PriceAtHand) -> str
     if wanted.interval is None:
         return "The price is paid once, so it is no plan: name one that recurs."
     if wanted.price_id == subscription.items[0].price.price_id:
-        return "It has this price already: there is nothing to change."
+        return NOTHING_TO_CHANGE
     return None
 
 

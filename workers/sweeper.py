@@ -16,6 +16,7 @@ from ledger.decisions import seal_decisions
 from ledger.inbox import release_expired, waiting_count
 from ledger.look_ups import due_look_ups
 from ledger.notices import due_notices
+from ledger.plan_change_leases import due_changes
 from ledger.refund_intents import due_intents
 from ledger.refund_requests import due_requests
 from ledger.subscription_ends import due_ends
@@ -40,6 +41,7 @@ class Swept:
     requests: int
     ends: int
     claims: int
+    plans: int
     sealed: int
 
 
@@ -58,6 +60,7 @@ def sweep(context: WorkerContext) -> Swept:
         requests = due_requests(connection, now_ms, SWEEP_ROWS_MAX)
         ends = due_ends(connection, now_ms, SWEEP_ROWS_MAX)
         claims = due_claims(connection, now_ms, SWEEP_ROWS_MAX)
+        plans = due_changes(connection, now_ms, SWEEP_ROWS_MAX)
     if released:
         probe("sweep.took_back")
     if intents:
@@ -72,6 +75,7 @@ def sweep(context: WorkerContext) -> Swept:
         requests=requests,
         ends=ends,
         claims=claims,
+        plans=plans,
     )
     issues = issue_due(context)
     return Swept(
@@ -84,6 +88,7 @@ def sweep(context: WorkerContext) -> Swept:
         requests=len(requests),
         ends=len(ends),
         claims=len(claims),
+        plans=len(plans),
         sealed=sealed,
     )
 

@@ -19,6 +19,7 @@ from ledger.ending_tables import subscription_ends
 from ledger.engine import Store
 from ledger.events import NewEvent
 from ledger.inbox import store_events
+from ledger.plan_change_tables import plan_changes
 from ledger.refund_intents import Intent
 from ledger.refund_intents import _intent as intent_of_row
 from ledger.request_tables import refund_requests
@@ -28,6 +29,7 @@ from ops.sandbox.book import Book
 from ops.sandbox.stripe_stand_in import SandboxStripe
 from runtime.limits import SWEEP_SECONDS
 from runtime.queues import (
+    CHANGE_PLAN_JOB,
     DRAIN_EVENTS_JOB,
     EFFECT_JOBS,
     END_SUBSCRIPTION_JOB,
@@ -50,6 +52,7 @@ from workers.gateway import StripeGateway
 from workers.look_up import look_up
 from workers.notice_carriers import Carriers
 from workers.notice_dispatch import send_notice
+from workers.plan_changing import change_plan
 from workers.request_judging import judge_request
 from workers.subscription_ending import end_subscription
 from workers.sweeper import Swept, sweep
@@ -90,6 +93,20 @@ class Meanwhile:
         if name == self._name and self._action is not None:
             action, self._action = self._action, None
             action()
+
+
+class NthMeanwhile(Meanwhile):
+    """Acts when the boundary is reached for the `nth` time."""
+
+    def __init__(self, name: str, nth: int, action: Callable[[], object]) -> None:
+        super().__init__(name, action)
+        self._left = nth
+
+    def reach(self, name: str) -> None:
+        """Count, then act."""
+        self._left -= name == self._name
+        if self._left == 0:
+            super().reach(name)
 
 
 class FakeWakeups:
@@ -304,6 +321,8 @@ class WorkerWorld:
             select(subscription_ends.c.id).where(subscription_ends.c.state == "wanted"),
             select(refund_requests.c.id).where(refund_requests.c.state == "waiting"),
             select(credit_claims.c.id).where(credit_claims.c.state == "waiting"),
+            select(plan_changes.c.id).where(plan_changes.c.next_attempt_ms <= self.clock.now_ms()),
+            select(plan_changes.c.id).where(plan_changes.c.state.in_(("waiting", "withdrawing"))),
             select(decisions.c.id).where(decisions.c.id.not_in(select(seals.c.decision_id))),
         )
         with self.store.read() as connection:
@@ -344,6 +363,8 @@ class WorkerWorld:
             send_notice(self.context, int(str(row_id)))
         elif name == END_SUBSCRIPTION_JOB:
             end_subscription(self.context, int(str(row_id)))
+        elif name == CHANGE_PLAN_JOB:
+            change_plan(self.context, int(str(row_id)))
         elif name == JUDGE_REQUEST_JOB:
             judge_request(self.context, int(str(row_id)))
         elif name == JUDGE_CLAIM_JOB:

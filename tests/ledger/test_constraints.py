@@ -19,6 +19,7 @@ from ledger.inbox import store_events
 from ledger.issue_tables import credit_issues
 from ledger.notice_tables import notices
 from ledger.notices import write_notice
+from ledger.plan_change_tables import plan_changes
 from ledger.refund_intents import KEY_PREFIX, intent_id_for
 from ledger.request_tables import accounts, outages, refund_requests
 from ledger.states import EventState
@@ -111,6 +112,23 @@ def put_one(table, **values):
     return lambda connection: put(connection, table, **values)
 
 
+#: A change of plan with a call at Stripe under way.
+UNDER_WAY = {
+    "subscription_id": "sub_2",
+    "state": "waiting",
+    "step": "switch",
+    "step_params": "{}",
+    "step_ms": 1,
+    "next_attempt_ms": 1,
+}
+
+
+def another_change(**changes):
+    """Insert a further change of plan, of another subscription and with a key of its own."""
+    usual = {"key": "other", "subscription_id": "sub_3", "state": "waiting", "next_attempt_ms": 1}
+    return put_one(plan_changes, **usual | changes)
+
+
 def put_verdict(connection, **changes):
     case_id = connection.execute(select(cases.c.id)).scalar_one()
     usual = {"case_id": case_id, "verdict": "deny", "amount_minor": None}
@@ -175,6 +193,43 @@ REFUSED = [
             make=change(refund_intents, state=state, first_sent_ms=None),
         )
         for state in ("submitted", "unknown", "pending", "succeeded", "rejected", "failed")
+    ),
+    Refused(
+        name="inv_plan_change_once",
+        make=another_change(key="k-1"),
+        sqlite="plan_changes.key",
+    ),
+    Refused(name="inv_plan_change_state", make=another_change(state="lost", next_attempt_ms=None)),
+    Refused(name="inv_plan_change_effect", make=another_change(effect="soon")),
+    Refused(
+        name="inv_plan_change_step", make=another_change(step="pay", step_params="{}", step_ms=1)
+    ),
+    Refused(name="inv_plan_step_is_whole", make=another_change(step="switch", step_ms=1)),
+    Refused(name="inv_plan_step_is_whole", make=another_change(step="switch", step_params="{}")),
+    Refused(
+        name="inv_plan_step_is_open",
+        make=another_change(**UNDER_WAY | {"state": "failed", "next_attempt_ms": None}),
+    ),
+    Refused(name="inv_plan_has_time", make=another_change(next_attempt_ms=None)),
+    Refused(name="inv_plan_has_time", make=another_change(state="refused")),
+    Refused(
+        name="inv_scheduled_has_schedule", make=another_change(state="scheduled", effective_at=1)
+    ),
+    Refused(
+        name="inv_scheduled_has_schedule",
+        make=another_change(state="scheduled", schedule_id="sub_sched_2"),
+    ),
+    Refused(
+        name="inv_one_plan_step",
+        make=another_change(**UNDER_WAY),
+        sqlite="plan_changes.subscription_id",
+    ),
+    Refused(
+        name="inv_one_plan_scheduled",
+        make=another_change(
+            subscription_id="sub_1", state="scheduled", schedule_id="s", effective_at=1
+        ),
+        sqlite="plan_changes.subscription_id",
     ),
     Refused(name="inv_one_brake", make=put_one(brakes, id=2)),
     Refused(
@@ -335,6 +390,17 @@ def fill(store):
             state="wanted",
             next_attempt_ms=1,
         )
+        put(
+            connection,
+            plan_changes,
+            key="k-1",
+            subscription_id="sub_1",
+            state="scheduled",
+            schedule_id="sub_sched_1",
+            effective_at=1,
+            next_attempt_ms=1,
+        )
+        put(connection, plan_changes, key="k-2", **UNDER_WAY)
         write_notice(connection, email(), NOON_MS)
         record(
             connection,
@@ -366,6 +432,11 @@ def test_every_constraint_has_its_row():
         for table in metadata.tables.values()
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint | UniqueConstraint)
+    } | {
+        str(index.name)
+        for table in metadata.tables.values()
+        for index in table.indexes
+        if index.unique and str(index.name).startswith("inv_")
     }
 
     assert {refused.name for refused in REFUSED} == named

@@ -15,6 +15,7 @@ import ledger.credit_tables
 import ledger.ending_tables
 import ledger.issue_tables
 import ledger.notice_tables
+import ledger.plan_change_tables
 import ledger.request_tables
 import ledger.stripe_tables  # noqa: F401 - declares its tables on the one metadata
 from ledger.schema import alembic_config, migrate

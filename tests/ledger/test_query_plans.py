@@ -6,6 +6,13 @@ import pytest
 from sqlalchemy import event
 
 from ledger.api_tokens import token_name
+from ledger.asked_plan_changes import (
+    NewPlanChange,
+    change_by_id,
+    own_schedules,
+    scheduled_change,
+    write_change,
+)
 from ledger.brake import spend_since
 from ledger.cases import cases_about, cases_keeping
 from ledger.credit_claims import due_claims, take_claim
@@ -18,6 +25,7 @@ from ledger.look_ups import due_look_ups, take_look_up, was_answered
 from ledger.notice_tables import NoticeChannel
 from ledger.notices import due_notices, lease_notice, put_off_channel
 from ledger.outages import outages_within
+from ledger.plan_change_leases import due_changes, lease_change, replace_earlier, wake_scheduled
 from ledger.purchase_matching import purchases_of
 from ledger.refund_intents import (
     due_intents,
@@ -33,6 +41,15 @@ from tests.fakes.frozen_clock import NOON_MS
 _READS_ALL = re.compile(r"SCAN (?!events USING (COVERING )?INDEX ix_events_(waiting|claimed_lane))")
 #: Not tables that grow: a list of values, the one row of a subquery.
 _SMALL = re.compile(r"SCAN (CONSTANT ROW|\(subquery|anon_|json_each)")
+
+
+def put_change(connection):
+    """A change of plan, which a statement is about; its id."""
+    asked = NewPlanChange(
+        key="k1", subscription_id="sub_1", price_id="price_1", livemode=False, reason="a test"
+    )
+    return write_change(connection, asked, NOON_MS)[0]
+
 
 _OFTEN = {
     "token_name": lambda connection: token_name(connection, "rdk_x"),
@@ -63,6 +80,16 @@ _OFTEN = {
     ),
     "take_end": lambda connection: take_end(connection, 1, NOON_MS, NOON_MS),
     "note_ended": lambda connection: note_ended(connection, "sub_1", NOON_MS),
+    "due_changes": lambda connection: due_changes(connection, NOON_MS, 100),
+    "lease_change": lambda connection: lease_change(
+        connection, put_change(connection), NOON_MS, NOON_MS
+    ),
+    "replace_earlier": lambda connection: replace_earlier(
+        connection, change_by_id(connection, put_change(connection)), NOON_MS
+    ),
+    "own_schedules": lambda connection: own_schedules(connection, "sub_1"),
+    "scheduled_change": lambda connection: scheduled_change(connection, "sub_1"),
+    "wake_scheduled": lambda connection: wake_scheduled(connection, "sub_1", NOON_MS),
     "refund_under_way": lambda connection: refund_under_way(connection, "ch_1", 1),
     "refund_left_to_people": lambda connection: refund_left_to_people(connection, "ch_1", 1),
     "purchases_of": lambda connection: purchases_of(

@@ -232,4 +232,5 @@ def test_job_names_are_the_allow_list():
         "workers.jobs.judge_request",
         "workers.jobs.end_subscription",
         "workers.jobs.judge_claim",
+        "workers.jobs.change_plan",
     } == queues.JOB_NAMES
