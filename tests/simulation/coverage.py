@@ -45,7 +45,10 @@ def cover(world):
             found.pairs[(*kind, name)] += 1
         if not met:
             found.pairs[(*kind, "nothing")] += 1
-    found.refunds = sum(call.method == "POST" and call.status == 200 for call in world.line.log)
+    found.refunds = sum(
+        call.path == "/v1/refunds" and call.method == "POST" and call.status == 200
+        for call in world.line.log
+    )
     return found
 
 

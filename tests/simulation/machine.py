@@ -14,6 +14,7 @@ from tests.simulation.database import SimulatedStore
 from tests.simulation.ledger_checker import LedgerChecker
 from tests.simulation.model import Model
 from tests.simulation.notice_model import NoticeModel
+from tests.simulation.plan_model import PlanModel
 from tests.simulation.renderings import Renderings
 from tests.simulation.stripe_history import PACK, PACK_CREDITS
 from tests.simulation.swarm import draw
@@ -91,6 +92,7 @@ class Machine:
                 CreditModel(world).check()
                 UsageModel(world).check()
                 NoticeModel(world).check()
+                PlanModel(world).check()
             if broken:
                 world.violation("canary", "this world is told to fail")
         finally:

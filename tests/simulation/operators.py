@@ -19,6 +19,7 @@ from runtime.queues import JUDGE_REQUEST_JOB, SEND_REFUND_JOB
 from tests.simulation.bells import SimulatedWakeups
 from tests.simulation.case_workers import CaseWorkers, is_defect
 from tests.simulation.clocks import ProcessClock
+from tests.simulation.plan_askers import PlanAskers
 
 _EVERYTHING = EventFilter(states=(EventState.DECIDED, EventState.IGNORED, EventState.PARKED))
 _PARKED = EventFilter(states=(EventState.PARKED,))
@@ -40,6 +41,7 @@ class Operators:
         self.deadline = None
         self._acts_open = 0
         self.cases = CaseWorkers(world, self.clock, self._soon, self._wakeups)
+        self.plans = PlanAskers(world, self.clock, self._soon, self._wakeups)
 
     def work(self, rng):
         """One person's day: a replay by two at once, or the brake on and off."""
@@ -96,6 +98,7 @@ class Operators:
             self.cases.run_outage(number)
         self.cases.restore_the_rest()
         self.world.product.tell_the_rest()
+        self.plans.take_the_rest_in()
         self.world.scheduler.run_until(self.world.scheduler.now_ms + 5_000)
 
     def judge_requests(self, *states):

@@ -15,6 +15,7 @@ from runtime.limits import (
     SWEEP_SECONDS,
 )
 from runtime.queues import (
+    CHANGE_PLAN_JOB,
     DRAIN_EVENTS_JOB,
     EFFECTS,
     END_SUBSCRIPTION_JOB,
@@ -39,6 +40,7 @@ from workers.effects import send_refund
 from workers.gateway import StripeGateway
 from workers.look_up import look_up
 from workers.notice_dispatch import send_notice
+from workers.plan_changing import change_plan
 from workers.request_judging import judge_request
 from workers.subscription_ending import end_subscription
 from workers.sweeper import run_sweeper
@@ -250,6 +252,8 @@ class Effects(RqWorker):
             end_subscription(context, row_id)
         elif name == JUDGE_REQUEST_JOB:
             judge_request(context, row_id)
+        elif name == CHANGE_PLAN_JOB:
+            change_plan(context, row_id)
         else:
             look_up(context, row_id)
 

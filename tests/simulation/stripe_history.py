@@ -23,7 +23,7 @@ class StripeHistory:
                 self.ours[intent_id].append(refund)
         self.posts = defaultdict(list)
         for call in world.line.log:
-            if call.method == "POST":
+            if (call.method, call.path) == ("POST", "/v1/refunds"):
                 self.posts[call.params.get("metadata[redress_intent]", "")].append(call)
         self._invoices = defaultdict(list)
         for payment in world.book.newest_first("invoice_payments"):

@@ -49,9 +49,25 @@ _OPEN = """
     UNION ALL SELECT 'notice', id, max(next_attempt_ms, coalesce(lease_until_ms, 0))
         FROM notices WHERE state IN ('waiting', 'sending')
     UNION ALL SELECT 'expiry', grant_id, (due_at + 3600) * 1000 FROM credit_expiries
+    UNION ALL SELECT 'plan', id, max(next_attempt_ms, coalesce(lease_until_ms, 0), coalesce((
+            SELECT max(max(o.next_attempt_ms, coalesce(o.lease_until_ms, 0))) FROM plan_changes o
+            WHERE o.subscription_id = p.subscription_id AND o.id <> p.id
+            AND (o.lease_until_ms NOT NULL OR o.step NOT NULL OR o.state = 'waiting' AND o.id > p.id)
+        ), 0))
+        FROM plan_changes p WHERE state IN ('waiting', 'withdrawing')
+        OR (state = 'scheduled' AND next_attempt_ms < effective_at * 1000)
     UNION ALL SELECT 'unsealed decision', id, 0 FROM decisions
         WHERE id NOT IN (SELECT decision_id FROM seals)
 """
+#: Moves of one commit; what is not named here is an end.
+_PLAN_MOVES = {
+    "waiting": {
+        *("scheduled", "applied", "observed", "refused", "replaced"),
+        *("withdrawing", "withdrawn", "failed"),
+    },
+    "scheduled": {"applied", "failed", "replaced", "withdrawing"},
+    "withdrawing": {"withdrawn", "refused", "applied", "failed"},
+}
 _NEXT_DUE = f"SELECT min(due_ms) FROM ({_OPEN})"  # noqa: S608 - our own text
 _DUE_NOW = f"SELECT kind, id FROM ({_OPEN}) WHERE due_ms <= ?"  # noqa: S608 - our own text
 _INTENTS = """
@@ -69,6 +85,7 @@ class Watcher:
         self._raw = world.store.raw
         self._events = []
         self._intents = {}
+        self._plans = {}
         self._replays = 0
         self._brake = None
         self._due_since = {}
@@ -79,6 +96,7 @@ class Watcher:
         self._look_at_events()
         self._look_at_intents()
         self._look_at_the_brake()
+        self._look_at_plans()
 
     def next_due_ms(self):
         """When the next row is due, as the rows say; None when none is open."""
@@ -196,6 +214,21 @@ class Watcher:
             self._breach("brakes", f"{intent_id} was submitted while all money was stopped")
         if self.world.settings is self.world.machine.settings["observe"]:
             self._breach("brakes", f"{intent_id} was submitted in observe mode")
+
+    def _look_at_plans(self):
+        query = "SELECT id, state, round, fence FROM plan_changes"
+        seen = {row[0]: row[1:] for row in self._raw.execute(query)}
+        if seen == self._plans:
+            return
+        for change_id, now in seen.items():
+            before = self._plans.get(change_id, ("waiting", 0, 0))
+            if now[0] not in {before[0], *_PLAN_MOVES.get(before[0], ())}:
+                self._breach("plan", f"change {change_id} went from {before[0]} to {now[0]}")
+            if now[1] > before[1]:
+                self._submitted(f"a step of change {change_id}")
+            if now[2] < before[2]:
+                self._breach("plan", f"the fence of change {change_id} fell")
+        self._plans = seen
 
     def _breach(self, invariant, sentence):
         self.world.violation(invariant, sentence)

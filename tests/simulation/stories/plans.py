@@ -1,0 +1,74 @@
+"""Subscribers who change their plan: once or often, back again, while others act and periods end."""
+
+import contextlib
+
+from ops.sandbox.shop_till import ShopRefused
+from tests.fakes.plan_shop import PRICES
+from tests.simulation.shop import begin, soon
+from tests.simulation.stories import Story
+
+_PLANS = tuple(PRICES)
+_BOUNDARIES = ("plan.leased", "plan.looked", "plan.committed", "plan.called", "plan.recorded")
+
+
+def changes_plan(shop, rng):
+    """A subscriber asks for plans, one after another or at once, and sometimes takes one back."""
+    plans = shop.world.operators.plans
+    subscription = plans.subscribe(rng.choice(_PLANS), declines=rng.random() < 0.15)
+    yield soon(rng)
+    for _ in range(rng.choice((1, 1, 2, 2, 3, 6))):
+        key = plans.ask(subscription, rng.choice(_PLANS))
+        yield rng.choice((0, soon(rng)))
+        if rng.random() < 0.3:
+            plans.withdraw(key)
+            yield rng.choice((0, soon(rng)))
+
+
+def changes_over_periods(shop, rng):
+    """Between the requests the paid period ends, at a moment that nobody chose."""
+    plans = shop.world.operators.plans
+    subscription = plans.subscribe(rng.choice(_PLANS), declines=False)
+    for _ in range(rng.choice((1, 2, 3))):
+        yield soon(rng)
+        key = plans.ask(subscription, rng.choice(_PLANS))
+        yield 5 + soon(rng)
+        plans.renew(subscription)
+        if rng.random() < 0.4:
+            plans.withdraw(key)  # too late, perhaps
+
+
+def changes_while_others_act(shop, rng):
+    """The schedule is let go, the subscription ended, or the change taken back exactly while it is worked on."""
+    plans = shop.world.operators.plans
+    subscription = plans.subscribe(rng.choice(_PLANS), declines=False)
+    yield soon(rng)
+    key = plans.ask(subscription, rng.choice(_PLANS))
+    act = rng.choice(
+        (
+            lambda: plans.release(subscription),
+            lambda: plans.end(subscription),
+            lambda: plans.withdraw(key),
+        )
+    )
+
+    def elsewhere():
+        with contextlib.suppress(ShopRefused):  # somebody else was first
+            act()
+
+    if rng.random() < 0.5:
+        shop.world.meanwhile(rng.choice(_BOUNDARIES), elsewhere)
+    else:
+        yield 5 + soon(rng)
+        elsewhere()
+    yield soon(rng)
+    if rng.random() < 0.5:
+        plans.ask(subscription, rng.choice(_PLANS))
+
+
+STORIES = (
+    Story(name="changes plan", begin=begin(changes_plan), weight=0, share=0.05),
+    Story(name="changes over periods", begin=begin(changes_over_periods), weight=0, share=0.05),
+    Story(
+        name="changes while others act", begin=begin(changes_while_others_act), weight=0, share=0.05
+    ),
+)
