@@ -82,10 +82,12 @@ def test_every_class_of_the_sdk_is_sorted(error_class):
     sorted_error = sort_error(error)
 
     surely_not_done = (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError)
-    refused = (stripe.InvalidRequestError, stripe.CardError, stripe.IdempotencyError)
+    refused = (stripe.InvalidRequestError, stripe.IdempotencyError)
     expected = Unknown
     if issubclass(error_class, surely_not_done):
         expected = Throttled
+    elif issubclass(error_class, stripe.CardError):
+        expected = Declined
     elif issubclass(error_class, refused):
         expected = Rejected
     assert expected is type(sorted_error)
