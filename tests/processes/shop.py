@@ -29,12 +29,12 @@ class Duplicate:
 class Shop:
     """One till, for one thread; `duplicates` are what it took twice and must be refunded."""
 
-    _tills = itertools.count()
+    # The till derives its idempotency keys from the second it began at, so each has another one. Counted from
+    # one moment: from the present one, two tills that a second lies between would have the same.
+    _begun = itertools.count(SystemClock().now_ms() // 1000, -1)
 
     def __init__(self, sandbox_url):
-        # The till derives its idempotency keys from the second it began at: another one for each.
-        begun = SystemClock().now_ms() // 1000 - next(self._tills)
-        self.till = ShopTill(sandbox_url, API_KEY, begun)
+        self.till = ShopTill(sandbox_url, API_KEY, next(self._begun))
         self._counter = Counter(self.till)
         self._numbers = itertools.count(1)
         self._open = False
