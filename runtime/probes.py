@@ -88,6 +88,7 @@ PROBES: Final[Mapping[str, str]] = {
     "outage.waits_for_another_refund": "an outage is paid while another refund of the payment is under way",
     "outage.not_touched_or_paid": "an outage is run again, and what it owed was paid",
     "request.waits_for_another_refund": "a request is judged while another refund of its payment is under way",
+    "request.another_currency": "Stripe's answer about a payment contradicts its events, and is asked for again",
     "usage.known": "the product reports again what it had reported",
     "usage.conflicting": "the product reports something else under a key that it used",
     "usage.covered_later": "a grant is told after the usage that it pays for",

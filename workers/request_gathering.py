@@ -23,10 +23,11 @@ from policy.billing_periods import period_end
 from policy.decision import Verdict
 from policy.payments import Payment
 from policy.request_facts import IntakeField, Plan, Reason, RequestFacts
+from runtime.probes import probe
 from workers.context import WorkerContext
 from workers.gateway import Gateway
 from workers.paid_period import paid_period
-from workers.rendered_fields import RenderedFields
+from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.stripe_view import as_stripe_says
 
 _INITIAL: Mapping[str | None, bool] = {"subscription_create": True, "subscription_cycle": False}
@@ -46,6 +47,10 @@ def gather_request(
     if known is None:
         return None
     payment = as_stripe_says(context.gateway, known, context.terms.newest.duplicates)
+    if (payment.currency, payment.livemode) != (known.currency, known.livemode):
+        # Neither ever changes. Asked again, Stripe tells it right; the refund would bear what is false.
+        probe("request.another_currency")
+        raise UnreadableRendering("charge.currency or .livemode is not what its event told")
     fee_minor = _fee_minor(context.gateway, payment)
     with context.store.read() as connection:
         return _gathered(context, connection, requests, payment, fee_minor)

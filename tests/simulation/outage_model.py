@@ -61,13 +61,13 @@ class OutageModel:
         return alone and not asked and not grouped and not excused
 
     def _share(self, charge_id):
-        """The share of the price that all outages together took of the month that was paid."""
+        """The share of the price that all outages together took of the period that was paid."""
         price = self._history.price(charge_id)
         charge = self._history.charge(charge_id)
         if price is None or self._history.credits(charge_id) is None:
             return 0
         begins = charge["created"]
-        ends = _a_month_later(begins)
+        ends = _later(begins, 12 if price["recurring"]["interval"] == "year" else 1)
         down = [
             (max(began, begins), min(ended, ends))
             for began, ended, affects in self._world.shop.outages
@@ -84,8 +84,8 @@ class OutageModel:
         self._world.violation(invariant, f"model: {sentence}")
 
 
-def _a_month_later(at):
+def _later(at, months):
     then = datetime.fromtimestamp(at, UTC)
-    year, month = then.year + then.month // 12, then.month % 12 + 1
-    day = min(then.day, calendar.monthrange(year, month)[1])
-    return int(then.replace(year=year, month=month, day=day).timestamp())
+    years, month = divmod(then.month - 1 + months, 12)
+    day = min(then.day, calendar.monthrange(then.year + years, month + 1)[1])
+    return int(then.replace(year=then.year + years, month=month + 1, day=day).timestamp())

@@ -47,7 +47,7 @@ class RequestModel:
                 self._breach("I1", f"the request {key} was lost")
             elif row[0] != "judged" or row[1] != asked.charge_id:
                 self._breach("request", f"{key} about {asked.charge_id} is {row[:2]}")
-            elif row[2] not in self._fitting(refunds.get(asked.charge_id)):
+            elif row[2] not in self._fitting(asked.charge_id, refunds.get(asked.charge_id)):
                 self._breach("request", f"the case of {key} is {row[2]}: {asked.charge_id}")
 
     def _refunds(self):
@@ -59,12 +59,21 @@ class RequestModel:
                 found[ours[0]["charge"]] = ours[0]
         return found
 
-    def _fitting(self, refund):
+    def _fitting(self, charge_id, refund):
         """The states that a case can end in beside what Stripe made of its refund."""
+        if refund is None and self._only_observed(charge_id):
+            return ("review", "closed", "refunding")
         if refund is None:
             return ("review", "closed")
         return {"succeeded": ("refunded",), "pending": ("refunding",)}.get(
             refund["status"], ("review",)
+        )
+
+    def _only_observed(self, charge_id):
+        """Whether a person approved it in observe mode: that stands as it is until he says so again."""
+        return bool(self._rulings.about(charge_id)) and any(
+            (one.charge_id, one.cause, one.state) == (charge_id, REFUND_REQUEST, "observed")
+            for one in self._says.intents.values()
         )
 
     def _one_case(self, charge_id):

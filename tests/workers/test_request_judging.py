@@ -264,6 +264,21 @@ def test_beside_a_refund_of_unknown_outcome(shop):
     assert [] == shop.refunds()
 
 
+def test_another_currency_is_asked_about_again(shop):
+    """An answer about the payment that contradicts its events is not believed: the refund would bear what is false."""
+    charge, _ = shop.buy()
+    fault = {"method": "GET", "path_prefix": "/v1/charges", "kind": "other_currency", "times": 1}
+    shop.control("faults", [fault])
+    request_id = shop.ask(charge)
+    first = shop.request(request_id).state
+    shop.settle(60)
+
+    assert "judged" == shop.request(request_id).state
+    assert {"usd"} == {one.amount.currency for one in shop.decided()}
+    assert [(charge, "usd")] == [(one["charge"], one["currency"]) for one in shop.refunds()]
+    assert "waiting" == first
+
+
 def test_the_customer_is_told(shop):
     """The decision is told by an e-mail to the address of the request, in its own transaction."""
     charge, _ = shop.buy()
