@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
+from ledger.insert_once import insert_once
 from ledger.plan_change_tables import OPEN_SQL, plan_changes
 from ledger.refund_intents import KEY_PREFIX
 from ledger.rows import AnyRow
@@ -166,14 +166,7 @@ def change_of_row(row: AnyRow) -> PlanChange:
 
 
 # Statements are built once: building one costs as much as running it.
-_WRITE = {
-    "sqlite": sqlite.insert(plan_changes)
-    .on_conflict_do_nothing(index_elements=["key"])
-    .returning(plan_changes.c.id),
-    "postgresql": postgresql.insert(plan_changes)
-    .on_conflict_do_nothing(index_elements=["key"])
-    .returning(plan_changes.c.id),
-}
+_WRITE = insert_once(plan_changes, plan_changes.c.id, key=["key"])
 _BY_KEY = select(plan_changes).where(plan_changes.c.key == bindparam("known_key"))
 _BY_ID = select(plan_changes).where(plan_changes.c.id == bindparam("change"))
 _OF_SUBSCRIPTION = plan_changes.c.subscription_id == bindparam("subscription")

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.claim_tables import credit_claims
+from ledger.insert_once import insert_once
 from ledger.rows import AnyRow
 from ledger.states import ClaimState
 from policy.canonical_json import Json, dump_canonical
@@ -230,14 +230,7 @@ def _claim(row: AnyRow) -> Claim:
 
 
 # Statements are built once: building one costs as much as running it.
-_WRITE = {
-    "sqlite": sqlite.insert(credit_claims)
-    .on_conflict_do_nothing(index_elements=["key"])
-    .returning(credit_claims),
-    "postgresql": postgresql.insert(credit_claims)
-    .on_conflict_do_nothing(index_elements=["key"])
-    .returning(credit_claims),
-}
+_WRITE = insert_once(credit_claims, credit_claims, key=["key"])
 _BY_KEY = select(credit_claims).where(credit_claims.c.key == bindparam("known_key"))
 _BY_ID = select(credit_claims).where(credit_claims.c.id == bindparam("claim"))
 _IS_DUE = (

@@ -19,9 +19,9 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.brake import SPENT
+from ledger.insert_once import insert_once
 from ledger.issue_tables import credit_issues
 from ledger.rows import AnyRow
 from ledger.states import IssueState
@@ -156,12 +156,7 @@ def _issue(row: AnyRow) -> Issue:
 
 
 # Statements are built once: building one costs as much as running it.
-_NOTE = {
-    "sqlite": sqlite.insert(credit_issues).on_conflict_do_nothing().returning(credit_issues.c.id),
-    "postgresql": postgresql.insert(credit_issues)
-    .on_conflict_do_nothing()
-    .returning(credit_issues.c.id),
-}
+_NOTE = insert_once(credit_issues, credit_issues.c.id)
 _WAITING = (
     select(credit_issues)
     .where(

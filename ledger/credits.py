@@ -22,12 +22,12 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.credit_covering import covering_rows, uncovered_usage
 from ledger.credit_grants import Grant, drawing_order
 from ledger.credit_tables import credit_entries, credit_expiries
 from ledger.engine import lock_names
+from ledger.insert_once import insert_once
 from ledger.states import CreditKind
 from runtime.call_limits import EXPIRY_GRACE_SECONDS
 from runtime.probes import probe
@@ -254,14 +254,7 @@ def _grants(
 
 
 # Statements are built once: building one costs as much as running it.
-_WRITE = {
-    "sqlite": sqlite.insert(credit_entries)
-    .on_conflict_do_nothing(index_elements=["key", "part"])
-    .returning(credit_entries.c.id),
-    "postgresql": postgresql.insert(credit_entries)
-    .on_conflict_do_nothing(index_elements=["key", "part"])
-    .returning(credit_entries.c.id),
-}
+_WRITE = insert_once(credit_entries, credit_entries.c.id, key=["key", "part"])
 INSERT_ENTRIES = insert(credit_entries)
 _KEY_KNOWN = select(credit_entries.c.id).where(credit_entries.c.key == bindparam("known"))
 

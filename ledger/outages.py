@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from ledger.insert_once import insert_once
 from ledger.request_tables import outages
 from ledger.rows import AnyRow
 from ledger.stripe_tables import charges, invoice_payments, invoices
@@ -101,10 +101,7 @@ def _outage(row: AnyRow) -> Outage:
 
 
 # Statements are built once: building one costs as much as running it.
-_ADD = {
-    "sqlite": sqlite.insert(outages).on_conflict_do_nothing().returning(outages.c.id),
-    "postgresql": postgresql.insert(outages).on_conflict_do_nothing().returning(outages.c.id),
-}
+_ADD = insert_once(outages, outages.c.id)
 _SAME = select(outages).where(
     *(outages.c[name] == bindparam(f"the_{name}") for name in ("began_at", "ended_at", "affects"))
 )

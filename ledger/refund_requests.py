@@ -20,8 +20,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
+from ledger.insert_once import insert_once
 from ledger.request_tables import refund_requests
 from ledger.rows import AnyRow
 from ledger.states import RequestState
@@ -259,14 +259,7 @@ def _request(row: AnyRow) -> Request:
 
 
 # Statements are built once: building one costs as much as running it.
-_WRITE = {
-    "sqlite": sqlite.insert(refund_requests)
-    .on_conflict_do_nothing(index_elements=["key"])
-    .returning(refund_requests.c.id),
-    "postgresql": postgresql.insert(refund_requests)
-    .on_conflict_do_nothing(index_elements=["key"])
-    .returning(refund_requests.c.id),
-}
+_WRITE = insert_once(refund_requests, refund_requests.c.id, key=["key"])
 _BY_KEY = select(refund_requests.c.id, refund_requests.c.digest).where(
     refund_requests.c.key == bindparam("known_key")
 )

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, BindParameter, Connection, Integer, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.ending_tables import subscription_ends
+from ledger.insert_once import insert_once
 from ledger.states import EndState
 
 
@@ -109,14 +109,7 @@ def _seen(end: SubscriptionEnd) -> dict[str, object]:
 
 
 # Statements are built once: building one costs as much as running it.
-_WANT = {
-    "sqlite": sqlite.insert(subscription_ends)
-    .on_conflict_do_nothing()
-    .returning(subscription_ends.c.id),
-    "postgresql": postgresql.insert(subscription_ends)
-    .on_conflict_do_nothing()
-    .returning(subscription_ends.c.id),
-}
+_WANT = insert_once(subscription_ends, subscription_ends.c.id)
 _NOW: BindParameter[int] = bindparam("now", type_=BigInteger)
 _IS_DUE = (
     subscription_ends.c.state == EndState.WANTED.value,

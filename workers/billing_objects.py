@@ -12,6 +12,10 @@ from workers.rendered_fields import RenderedFields, UnreadableRendering
 
 Values = dict[str, object]
 
+#: The states of a subscription that has ended, and of a schedule that still steers one.
+SUBSCRIPTION_OVER = frozenset({"canceled", "incomplete_expired"})
+SCHEDULE_LIVE = frozenset({"not_started", "active"})
+
 
 def invoice_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
     """The columns of `invoices`."""

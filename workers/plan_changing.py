@@ -27,6 +27,7 @@ from runtime.limits import EFFECT_LEASE_MS
 from runtime.probes import probe
 from runtime.setting_values import Mode
 from workers import crash_points
+from workers.billing_objects import SUBSCRIPTION_OVER
 from workers.context import WorkerContext
 from workers.gateway_errors import GatewayError, Rejected
 from workers.money_brakes import all_stopped
@@ -44,7 +45,6 @@ OTHER_KEY = "The subscription and STRIPE_API_KEY are not both live or both test.
 OVER = "The subscription ended before the change took effect."
 LET_GO = "Its schedule was released or changed at Stripe, so it will not happen: ask for it again."
 TOO_LATE = "It had taken effect before it was taken back."
-_OVER = frozenset({"canceled", "incomplete_expired"})
 
 
 def change_plan(context: WorkerContext, change_id: int) -> None:
@@ -276,7 +276,7 @@ def _look(
     if _shows(subscription, change.price_id):
         _end(context, change, PlanChangeState.APPLIED, None)
         return None
-    if subscription.status in _OVER:
+    if subscription.status in SUBSCRIPTION_OVER:
         _end(context, change, PlanChangeState.FAILED, OVER)
         return None
     if subscription.schedule_id != change.schedule_id:

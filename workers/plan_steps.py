@@ -9,6 +9,7 @@ from runtime.call_limits import PLAN_SWITCH_GRACE_SECONDS
 from runtime.limits import EFFECT_LEASE_MS, IDEMPOTENCY_KEY_AGE_SECONDS_MAX
 from runtime.probes import probe
 from workers import crash_points
+from workers.billing_objects import SCHEDULE_LIVE
 from workers.context import WorkerContext
 from workers.gateway import Gateway, Rendered
 from workers.gateway_errors import Declined, GatewayError, Rejected, Throttled
@@ -36,7 +37,6 @@ _CONFIRM_CODES = frozenset(
     {"authentication_required", "subscription_payment_intent_requires_action"}
 )
 _NEEDLESS_WHEN_WITHDRAWN = (PlanStep.PHASES, PlanStep.SWITCH)
-_LIVE_SCHEDULES = frozenset({"not_started", "active"})
 
 
 def finish_step(context: WorkerContext, change: PlanChange) -> PlanChange | None:
@@ -137,7 +137,7 @@ def _found(gateway: Gateway, change: PlanChange) -> Rendered | None:
     shown = gateway.stripe_object("subscription_schedule", str(change.schedule_id))
     if change.step is PlanStep.PHASES:
         return shown if bears_mark(shown, change.mark) else None
-    over = RenderedFields(shown, "subscription_schedule").text("status") not in _LIVE_SCHEDULES
+    over = RenderedFields(shown, "subscription_schedule").text("status") not in SCHEDULE_LIVE
     return shown if over else None
 
 

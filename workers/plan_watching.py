@@ -10,9 +10,7 @@ from sqlalchemy import Connection
 from ledger.asked_plan_changes import PlanChange, scheduled_change
 from ledger.plan_change_leases import wake_scheduled
 from ledger.projections import Sighting
-
-_LIVE_SCHEDULES = frozenset({"not_started", "active"})
-_OVER = frozenset({"canceled", "incomplete_expired"})
+from workers.billing_objects import SCHEDULE_LIVE, SUBSCRIPTION_OVER
 
 
 def watch_plan_change(connection: Connection, sighting: Sighting, now_ms: int) -> None:
@@ -34,14 +32,14 @@ def _subscription_moved(sighting: Sighting, change: PlanChange) -> bool:
     values = sighting.values
     prices = [item["price"] for item in json.loads(str(values["items"]))]
     return (
-        values["status"] in _OVER
+        values["status"] in SUBSCRIPTION_OVER
         or change.price_id in prices
         or values["schedule_id"] != change.schedule_id
     )
 
 
 def _schedule_moved(sighting: Sighting, change: PlanChange) -> bool:
-    return sighting.key == change.schedule_id and sighting.values["status"] not in _LIVE_SCHEDULES
+    return sighting.key == change.schedule_id and sighting.values["status"] not in SCHEDULE_LIVE
 
 
 _ABOUT = {

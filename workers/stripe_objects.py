@@ -209,7 +209,7 @@ OBJECT_TYPES: Mapping[str, ObjectType] = {
         table=stripe_tables.subscriptions,
         values=billing_objects.subscription_values,
         # Most states of a subscription may follow each other either way: only its end is last.
-        progress=lambda values: int(values["status"] in ("canceled", "incomplete_expired")),
+        progress=lambda values: int(values["status"] in billing_objects.SUBSCRIPTION_OVER),
     ),
     "subscription_schedule": ObjectType(
         table=stripe_tables.subscription_schedules,

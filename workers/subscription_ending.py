@@ -26,6 +26,7 @@ from ledger.subscription_ends import (
 from runtime.limits import EFFECT_LEASE_MS
 from runtime.probes import probe
 from workers import crash_points
+from workers.billing_objects import SUBSCRIPTION_OVER
 from workers.context import WorkerContext
 from workers.gateway_errors import GatewayError, Rejected
 from workers.money_brakes import all_stopped
@@ -35,7 +36,6 @@ from workers.retries import Trouble, exhausted, next_try_ms
 
 _log = logging.getLogger(__name__)
 
-_OVER = frozenset({"canceled", "incomplete_expired"})
 NOT_ENDED = "the refund was made, but its subscription could not be ended: end it at Stripe"
 UNKNOWN_THERE = "Stripe does not know the subscription, so it cannot charge anybody"
 
@@ -70,7 +70,7 @@ def close_end(connection: Connection, sighting: Sighting, now_ms: int) -> None:
 
     A case that waited for a person to do just that goes back to where its refund stands.
     """
-    if sighting.table.name != "subscriptions" or sighting.values["status"] not in _OVER:
+    if sighting.table.name != "subscriptions" or sighting.values["status"] not in SUBSCRIPTION_OVER:
         return
     case_id = note_ended(connection, sighting.key, now_ms)
     case = None if case_id is None else case_by_id(connection, case_id, lock=True)
@@ -85,7 +85,7 @@ def _end(context: WorkerContext, end: SubscriptionEnd) -> None:
     found = RenderedFields(rendered, "subscription")
     if found.flag("livemode") != end.livemode:
         raise UnreadableRendering("subscription.livemode is not the payment's")
-    if found.text("status") in _OVER:
+    if found.text("status") in SUBSCRIPTION_OVER:
         probe("end.over_already")
         _settle(context, end, EndState.ENDED, None)
         return
@@ -106,7 +106,7 @@ def _call(context: WorkerContext, end: SubscriptionEnd, until_ms: int) -> None:
         _try_later(context, end)
         return
     context.crash.reach(crash_points.END_CALLED)
-    if RenderedFields(rendered, "subscription").text("status") in _OVER:
+    if RenderedFields(rendered, "subscription").text("status") in SUBSCRIPTION_OVER:
         _settle(context, end, EndState.ENDED, None)
     else:
         _try_later(context, end)

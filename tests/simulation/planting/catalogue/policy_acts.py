@@ -133,9 +133,9 @@ DEFECTS = (
     ),
     Defect(
         name="over-is-not-over",
-        file="workers/subscription_ending.py",
-        old='_OVER = frozenset({"canceled", "incomplete_expired"})',
-        new='_OVER = frozenset({"incomplete_expired"})',
+        file="workers/billing_objects.py",
+        old='SUBSCRIPTION_OVER = frozenset({"canceled", "incomplete_expired"})',
+        new='SUBSCRIPTION_OVER = frozenset({"incomplete_expired"})',
         breaks="a subscription that is over is ended again and again, and given up",
         invariant="request",
     ),
