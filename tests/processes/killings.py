@@ -14,6 +14,7 @@ BAG = {
     "worker's horse": 4,
     "effects": 1,
     "effects' horse": 4,
+    "notifier": 1,
     "sweeper": 1,
     "valkey": 1,
     "postgresql backend": 1,
