@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import BigInteger, Connection, and_, bindparam, or_, select, text
 
 from ledger.insert_once import insert_once
 from ledger.plan_change_tables import OPEN_SQL, plan_changes
@@ -137,6 +137,18 @@ def scheduled_change(connection: Connection, subscription_id: str) -> PlanChange
     return None if row is None else change_of_row(row)
 
 
+def switched_by_us(connection: Connection, subscription_id: str, price_ids: list[str]) -> bool:
+    """Whether a schedule of ours moves, or moved, the subscription to these prices."""
+    parameters = {"subscription": subscription_id, "prices": price_ids}
+    return connection.execute(_SWITCHED, parameters).first() is not None
+
+
+def asked_since(connection: Connection, subscription_id: str, price_id: str, since_ms: int) -> bool:
+    """Whether a change was asked for since then, or one to this price is still to come."""
+    parameters = {"subscription": subscription_id, "price": price_id, "since": since_ms}
+    return connection.execute(_ASKED_SINCE, parameters).first() is not None
+
+
 def change_of_row(row: AnyRow) -> PlanChange:
     """The change that a row of the table describes."""
     return PlanChange(
@@ -180,4 +192,23 @@ _EARLIER_OPEN = select(plan_changes.c.id).where(
 )
 _SCHEDULED = select(plan_changes).where(
     _OF_SUBSCRIPTION, plan_changes.c.state == text("'scheduled'")
+)
+_SWITCHED = select(plan_changes.c.id).where(
+    _OF_SUBSCRIPTION,
+    plan_changes.c.price_id.in_(bindparam("prices", expanding=True)),
+    plan_changes.c.schedule_id.is_not(None),
+    plan_changes.c.state.in_(
+        [
+            PlanChangeState.SCHEDULED.value,
+            PlanChangeState.WITHDRAWING.value,
+            PlanChangeState.APPLIED.value,
+        ]
+    ),
+)
+_ASKED_SINCE = select(plan_changes.c.id).where(
+    _OF_SUBSCRIPTION,
+    or_(
+        plan_changes.c.created_ms > bindparam("since", type_=BigInteger),
+        and_(plan_changes.c.price_id == bindparam("price"), _OPEN),
+    ),
 )

@@ -13,6 +13,8 @@ DUPLICATE_CHARGE = "duplicate_charge"
 REFUND_REQUEST = "refund_request"
 #: Followed by the outage's id: each outage is its own cause, so that a second one can pay again.
 OUTAGE_PREFIX = "outage:"
+#: Followed by the event that told of the change: what it took is its own cause.
+PLAN_PREFIX = "plan_change:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

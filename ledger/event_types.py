@@ -6,6 +6,7 @@ this set equal to the handlers'.
 
 HANDLED = frozenset(
     {
+        "billing_portal.session.created",
         "charge.captured",
         "charge.dispute.closed",
         "charge.dispute.created",

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from ledger.asked_plan_changes import PlanChange, change_of_row
 from ledger.engine import lock_names
 from ledger.plan_change_tables import OPEN_SQL, plan_changes
+from ledger.seen_plan_tables import UNSETTLED_SQL, seen_plan_changes
 from ledger.states import PlanChangeState
 from runtime.limits import FIRST_RING_GRACE_MS
 
@@ -169,9 +170,17 @@ _IN_THE_WAY = exists().where(
         ),
     ),
 )
+# What was changed elsewhere is put right first; only a call that is under way is seen to its end.
+_PUT_RIGHT_FIRST = and_(
+    plan_changes.c.step.is_(None),
+    exists().where(
+        seen_plan_changes.c.subscription_id == bindparam("subscription"),
+        text(f"seen_plan_changes.{UNSETTLED_SQL}"),
+    ),
+)
 _LEASE = (
     update(plan_changes)
-    .where(plan_changes.c.id == bindparam("change"), *_DUE, ~_IN_THE_WAY)
+    .where(plan_changes.c.id == bindparam("change"), *_DUE, ~_IN_THE_WAY, ~_PUT_RIGHT_FIRST)
     .values(
         lease_until_ms=bindparam("until", type_=BigInteger),
         fence=plan_changes.c.fence + 1,

@@ -135,6 +135,32 @@ class PlanStep(StrEnum):
     SWITCH = "switch"  # the subscription moves to the new price, charged at once
 
 
+class PlanMaker(StrEnum):
+    """Who made a change of plan, as far as an event tells."""
+
+    US = "us"  # the idempotency key is ours
+    STRIPE = "stripe"  # no request: a schedule's phase, or an update whose payment came
+    PORTAL = "portal"  # the customer had opened the portal shortly before
+    DASHBOARD = "dashboard"  # a request without a key: a person, in Stripe's dashboard
+    API = "api"  # a request with a key of somebody else's
+
+
+class SeenPlanState(StrEnum):
+    """Where a change of plan stands that Stripe's events told of."""
+
+    OWN = "own"  # our own call: nothing to look at
+    WAITING = "waiting"  # to be held against the table
+    IN_LINE = "in_line"  # as the table wants it
+    OBSERVED = "observed"  # against the table; in observe mode it is only reported
+    RESTORING = "restoring"  # being put right at Stripe
+    CREDITING = "crediting"  # put right, but for money that is on its way back
+    RESTORED = "restored"  # the old price runs until the period's end, the new one comes then
+    REVIEW = "review"  # a person decides: accept it, or have it restored
+    ACCEPTED = "accepted"  # a person lets it stand
+    MERGED = "merged"  # one of several in a row: the last of them is looked at
+    OVERTAKEN = "overtaken"  # the subscription has ended or moved on since
+
+
 class Standing(StrEnum):
     """Whether a customer may use the product."""
 

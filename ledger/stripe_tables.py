@@ -110,6 +110,14 @@ subscriptions = _projection(
     _text("items", null=False),
 )
 
+portal_sessions = _projection(
+    "portal_sessions",
+    "session_id",
+    _text("customer_id"),
+    _number("created"),
+)
+Index("ix_portal_sessions_customer", portal_sessions.c.customer_id, portal_sessions.c.created)
+
 subscription_schedules = _projection(
     "subscription_schedules",
     "schedule_id",

@@ -12,6 +12,7 @@ from ops.plan_changes_commands import (
     show_command,
     withdraw_command,
 )
+from ops.plan_seen_commands import accept_command, restore_command, seen_command
 from ops.terminal import json_option, print_json, say
 from policy.money import Money
 from workers.catalogue_book import CatalogueBook
@@ -26,10 +27,18 @@ _EXAMPLE = "Example: redress plan preview sub_1Qx price_1Qy"
 
 @click.group(epilog=_EXAMPLE)
 def plan() -> None:
-    """Say what a change of plan would do, and ask for one."""
+    """Say what a change of plan would do, ask for one, and see those that were made elsewhere."""
 
 
-for _command in (change_command, list_command, show_command, withdraw_command):
+for _command in (
+    change_command,
+    list_command,
+    show_command,
+    withdraw_command,
+    seen_command,
+    accept_command,
+    restore_command,
+):
     plan.add_command(_command)
 
 

@@ -11,6 +11,7 @@ from policy.outage_decisions import redecide_outage
 from policy.request_decisions import redecide_request
 from policy.rulings import redecide_ruling
 from policy.terms_file import Terms
+from policy.wrong_plan_charges import redecide_wrong_charge
 
 #: The key that only the facts of one kind of decision have → how that kind is made anew.
 _BY_KEY: Mapping[str, Callable[[Mapping[str, Json], Terms], Decision]] = {
@@ -19,6 +20,7 @@ _BY_KEY: Mapping[str, Callable[[Mapping[str, Json], Terms], Decision]] = {
     "credit_claim": redecide_restoration,
     "ruling": redecide_ruling,
     "outage": redecide_outage,
+    "plan_charge": redecide_wrong_charge,
 }
 
 

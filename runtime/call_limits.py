@@ -39,3 +39,26 @@ PLAN_SWITCH_GRACE_SECONDS: Final = 3600
 # What a customer writes about a purchase: a product's name or an id, and the story behind it.
 REQUEST_TEXT_CHARS_MAX: Final = 200
 REQUEST_EVIDENCE_CHARS_MAX: Final = 4_000
+
+# A change of plan that was made elsewhere is looked at so long after its event: who clicks to and fro is done by
+# then, and the events of the same second have arrived.
+PLAN_SETTLE_SECONDS: Final = 20
+
+# One repair of a subscription in so long: whoever changes it again meets a person, not a machine that fights back.
+PLAN_REPAIR_PAUSE_SECONDS: Final = 86_400
+
+# A change that is told later than this after it was made is a person's: Stripe delivers for three days, and what is
+# older comes from a backfill, perhaps from before redress had a say.
+PLAN_REPAIR_AGE_SECONDS_MAX: Final = 3 * 86_400
+
+# A portal session counts as the origin of its customer's change for so long: Stripe ends one after an hour without use.
+PORTAL_SESSION_SECONDS: Final = 3_600
+
+# Before a period's end that is nearer than this, Stripe can no longer be told of it.
+PLAN_PERIOD_REST_SECONDS_MIN: Final = 60
+
+# The credit note of a refund that is on its way is looked after this often.
+PLAN_CREDIT_PAUSE_SECONDS: Final = 60
+
+# Where a person has to rule on that refund first, looking more often would find nothing.
+PLAN_PERSON_PAUSE_SECONDS: Final = 3_600

@@ -31,6 +31,7 @@ JUDGE_REQUEST_JOB: Final = "workers.jobs.judge_request"
 END_SUBSCRIPTION_JOB: Final = "workers.jobs.end_subscription"
 JUDGE_CLAIM_JOB: Final = "workers.jobs.judge_claim"
 CHANGE_PLAN_JOB: Final = "workers.jobs.change_plan"
+RESTORE_PLAN_JOB: Final = "workers.jobs.restore_plan"
 
 EFFECT_JOBS: Final = frozenset(
     {
@@ -41,6 +42,7 @@ EFFECT_JOBS: Final = frozenset(
         END_SUBSCRIPTION_JOB,
         JUDGE_CLAIM_JOB,
         CHANGE_PLAN_JOB,
+        RESTORE_PLAN_JOB,
     }
 )
 JOB_NAMES: Final = EFFECT_JOBS | {DRAIN_EVENTS_JOB}

@@ -45,7 +45,7 @@ def _full_lines(fields: RenderedFields) -> list[dict[str, object]]:
         {"price": price_id, "quantity": 1 if quantity is None else quantity}
         for line in fields.part("lines").parts("data")
         for price_id, quantity in [(_price_id(line), line.whole_or_none("quantity"))]
-        if price_id is not None and not _is_proration(line)
+        if price_id is not None and not is_proration(line)
     ]
 
 
@@ -53,7 +53,8 @@ def _price_id(line: RenderedFields) -> str | None:
     return line.part("pricing").part("price_details").reference("price") or line.reference("price")
 
 
-def _is_proration(line: RenderedFields) -> bool:
+def is_proration(line: RenderedFields) -> bool:
+    """Whether an invoice's line charges or credits a part of a period, because something changed within it."""
     parent = line.part("parent")
     kinds = (parent.part("subscription_item_details"), parent.part("invoice_item_details"), line)
     return any(kind.flag("proration") for kind in kinds)

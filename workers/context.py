@@ -11,6 +11,7 @@ from runtime.queues import (
     JUDGE_CLAIM_JOB,
     JUDGE_REQUEST_JOB,
     LOOK_UP_JOB,
+    RESTORE_PLAN_JOB,
     SEND_NOTICE_JOB,
     SEND_REFUND_JOB,
     Wakeups,
@@ -48,19 +49,20 @@ def ring_for(
     ends: Iterable[int] = (),
     claims: Iterable[int] = (),
     plans: Iterable[int] = (),
+    seen_plans: Iterable[int] = (),
 ) -> None:
     """Wake the workers for these rows, after the commit that made them due."""
     for intent_id in sorted(intents):
         wakeups.wake_effect(SEND_REFUND_JOB, intent_id)
-    for row_id in sorted(look_ups):
-        wakeups.wake_effect(LOOK_UP_JOB, row_id)
-    for row_id in sorted(notices):
-        wakeups.wake_effect(SEND_NOTICE_JOB, row_id)
-    for row_id in sorted(requests):
-        wakeups.wake_effect(JUDGE_REQUEST_JOB, row_id)
-    for row_id in sorted(ends):
-        wakeups.wake_effect(END_SUBSCRIPTION_JOB, row_id)
-    for row_id in sorted(claims):
-        wakeups.wake_effect(JUDGE_CLAIM_JOB, row_id)
-    for row_id in sorted(plans):
-        wakeups.wake_effect(CHANGE_PLAN_JOB, row_id)
+    rows = {
+        LOOK_UP_JOB: look_ups,
+        SEND_NOTICE_JOB: notices,
+        JUDGE_REQUEST_JOB: requests,
+        END_SUBSCRIPTION_JOB: ends,
+        JUDGE_CLAIM_JOB: claims,
+        CHANGE_PLAN_JOB: plans,
+        RESTORE_PLAN_JOB: seen_plans,
+    }
+    for job_name, row_ids in rows.items():
+        for row_id in sorted(row_ids):
+            wakeups.wake_effect(job_name, row_id)

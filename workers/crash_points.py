@@ -42,6 +42,11 @@ PLAN_LOOKED = "plan.looked"
 PLAN_COMMITTED = "plan.committed"
 PLAN_CALLED = "plan.called"
 PLAN_RECORDED = "plan.recorded"
+RESTORE_LEASED = "restore.leased"
+RESTORE_LOOKED = "restore.looked"
+RESTORE_COMMITTED = "restore.committed"
+RESTORE_CALLED = "restore.called"
+RESTORE_RECORDED = "restore.recorded"
 REQUEST_LEASED = "request.leased"
 REQUEST_GATHERED = "request.gathered"
 REQUEST_JUDGED = "request.judged"
@@ -70,3 +75,12 @@ END_POINTS = (END_TAKEN, END_LOOKED, END_LEAVING, END_CALLED)
 
 PLAN_POINTS = (PLAN_LEASED, PLAN_LOOKED, PLAN_COMMITTED, PLAN_CALLED, PLAN_RECORDED)
 """The way of each step of a plan change."""
+
+RESTORE_POINTS = (
+    RESTORE_LEASED,
+    RESTORE_LOOKED,
+    RESTORE_COMMITTED,
+    RESTORE_CALLED,
+    RESTORE_RECORDED,
+)
+"""The way of each call that puts a change of plan right."""

@@ -24,8 +24,11 @@ Answer = TypeVar("Answer")
 PRELOADED = (
     stripe.BalanceTransaction,
     stripe.Charge,
+    stripe.CreditNote,
+    stripe.CustomerBalanceTransaction,
     stripe.Dispute,
     stripe.Invoice,
+    stripe.InvoiceItem,
     stripe.InvoicePayment,
     stripe.ListObject,
     stripe.Refund,
@@ -74,6 +77,30 @@ class Gateway(Protocol):
 
     def release_schedule(self, schedule_id: str, idempotency_key: str) -> Rendered:
         """Let the subscription of a schedule go on by itself."""
+
+    def pending_items_of(self, customer_id: str) -> list[Rendered]:
+        """A customer's invoice items that wait for an invoice."""
+
+    def invoices_of(self, subscription_id: str, since: int) -> list[Rendered]:
+        """A subscription's invoices that were made at `since` (unix seconds) or later."""
+
+    def credit_notes_of(self, invoice_id: str) -> list[Rendered]:
+        """The credit notes of one invoice."""
+
+    def balance_transactions_of(self, customer_id: str) -> list[Rendered]:
+        """The entries of a customer's balance, the newest of them."""
+
+    def delete_pending_item(self, item_id: str) -> Rendered:
+        """Delete an invoice item that waits for an invoice."""
+
+    def void_invoice(self, invoice_id: str, idempotency_key: str) -> Rendered:
+        """Void an invoice that was not paid."""
+
+    def create_credit_note(self, params: str, idempotency_key: str) -> Rendered:
+        """Create the credit note of these exact parameters (a JSON text) under this key."""
+
+    def change_balance(self, customer_id: str, params: str, idempotency_key: str) -> Rendered:
+        """Write an entry into a customer's balance by these exact parameters under this key."""
 
 
 class StripeGateway:
@@ -175,6 +202,48 @@ class StripeGateway:
         given, options = _exactly("{}", idempotency_key)
         release = self._client.v1.subscription_schedules.release
         return _asked(lambda: _rendered(release(schedule_id, given, options)))
+
+    def pending_items_of(self, customer_id: str) -> list[Rendered]:
+        """A customer's invoice items that wait for an invoice."""
+        query: Any = {"customer": customer_id, "pending": True, "limit": _PAGE}
+        return _asked(lambda: _every(self._client.v1.invoice_items.list(query)))
+
+    def invoices_of(self, subscription_id: str, since: int) -> list[Rendered]:
+        """A subscription's invoices that were made at `since` (unix seconds) or later."""
+        query: Any = {"subscription": subscription_id, "created": {"gte": since}, "limit": _PAGE}
+        return _asked(lambda: _every(self._client.v1.invoices.list(query)))
+
+    def credit_notes_of(self, invoice_id: str) -> list[Rendered]:
+        """The credit notes of one invoice."""
+        query: Any = {"invoice": invoice_id, "limit": _PAGE}
+        return _asked(lambda: _every(self._client.v1.credit_notes.list(query)))
+
+    def balance_transactions_of(self, customer_id: str) -> list[Rendered]:
+        """The entries of a customer's balance, the newest of them."""
+        query: Any = {"limit": _PAGE}
+        entries = self._client.v1.customers.balance_transactions
+        return _asked(lambda: [_rendered(one) for one in entries.list(customer_id, query).data])
+
+    def delete_pending_item(self, item_id: str) -> Rendered:
+        """Delete an invoice item that waits for an invoice."""
+        return _asked(lambda: _rendered(self._client.v1.invoice_items.delete(item_id)))
+
+    def void_invoice(self, invoice_id: str, idempotency_key: str) -> Rendered:
+        """Void an invoice that was not paid."""
+        given, options = _exactly("{}", idempotency_key)
+        void = self._client.v1.invoices.void_invoice
+        return _asked(lambda: _rendered(void(invoice_id, given, options)))
+
+    def create_credit_note(self, params: str, idempotency_key: str) -> Rendered:
+        """Create the credit note of these exact parameters (a JSON text) under this key."""
+        given, options = _exactly(params, idempotency_key)
+        return _asked(lambda: _rendered(self._client.v1.credit_notes.create(given, options)))
+
+    def change_balance(self, customer_id: str, params: str, idempotency_key: str) -> Rendered:
+        """Write an entry into a customer's balance by these exact parameters under this key."""
+        given, options = _exactly(params, idempotency_key)
+        create = self._client.v1.customers.balance_transactions.create
+        return _asked(lambda: _rendered(create(customer_id, given, options)))
 
 
 def _exactly(params: str, idempotency_key: str) -> tuple[Any, Any]:

@@ -16,14 +16,11 @@ from ledger.projections import Placed, Projection, Sighting, project
 from ledger.stripe_tables import charges, invoice_payments, invoices
 from policy.plan_changes import ItemChange
 from workers.context import WorkerContext
-from workers.credit_issuing import issue_for
 from workers.item_changes import seen_change
-from workers.outcomes import record_refund, refund_seen
-from workers.plan_watching import watch_plan_change
-from workers.product_notices import product_listens
+from workers.plan_sighting import see_plan_change
 from workers.rendered_fields import RenderedFields, UnreadableRendering
+from workers.sighting_consequences import follow_sighting
 from workers.stripe_objects import Seen, read_object
-from workers.subscription_ending import close_end
 
 #: Releases whose renderings are read here; a later, unknown one may mean other things by old names.
 READABLE_RELEASES = frozenset({"acacia", "basil", "clover", "dahlia", "endive"})
@@ -41,7 +38,8 @@ class Handled:
 def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) -> Handled:
     """Project one event's object. UnreadableRendering says why the event must be parked."""
     _require_readable_release(event.api_version)
-    data = _data(event)
+    told = _told(event)
+    data = told.part("data")
     rendered = data.raw("object")
     if event.type == "customer.deleted" and isinstance(rendered, dict):
         rendered = {**rendered, "deleted": True}
@@ -54,21 +52,20 @@ def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) 
     )
     sighting = read_object(rendered, seen, context.terms.newest.duplicates)
     projection = project(connection, sighting)
-    asked = issue_for(context, connection, sighting, projection, anyway=event.replayed)
-    close_end(connection, sighting, context.clock.now_ms())
-    watch_plan_change(connection, sighting, context.clock.now_ms())
+    followed = follow_sighting(
+        context, connection, sighting, projection, rendered, anyway=event.replayed
+    )
+    asked = list(followed.look_ups)
     if projection.placed is Placed.UNCLEAR:
         asked += _ask_stripe(context, connection, sighting, rendered)
-    found = _note_of(event, data, rendered) or f"{projection.placed}"
-    if sighting.table.name == "refunds":
-        found = record_refund(
-            connection,
-            refund_seen(rendered),
-            context.clock.now_ms(),
-            to_product=product_listens(context.settings),
-        )
+    note = followed.note
+    if event.type == "customer.subscription.updated":
+        change = seen_change(data.part("previous_attributes"), data.part("object"))
+        note = _CHANGE_NOTES.get(change)
+        if change is ItemChange.PLAN:
+            see_plan_change(connection, event, told, context.clock.now_ms())
     return Handled(
-        note=found,
+        note=note or f"{projection.placed}",
         charge_ids=tuple(touched_charges(connection, sighting, projection, anyway=event.replayed)),
         look_ups=tuple(asked),
     )
@@ -77,7 +74,7 @@ def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) 
 def shown_object(event: ClaimedEvent) -> object:
     """The object that an event shows, whatever it is; None where there is none to read."""
     try:
-        return _data(event).raw("object")
+        return _told(event).part("data").raw("object")
     except (UnreadableRendering, ValueError):
         return None
 
@@ -93,6 +90,11 @@ def touched_charges(
     if found is None or not (anyway or projection.changed & found.columns):
         return []
     return found.charge_ids(connection, sighting)
+
+
+def charges_of_invoice(connection: Connection, invoice_id: str) -> list[str]:
+    """The known charges that paid, or were to pay, one invoice."""
+    return list(connection.execute(_OF_INVOICE, {"invoice": invoice_id}).scalars())
 
 
 def charges_of_payment_intent(connection: Connection, payment_intent_id: object) -> list[str]:
@@ -122,7 +124,7 @@ def _paid_by(connection: Connection, sighting: Sighting) -> list[str]:
 
 
 def _of_invoice(connection: Connection, sighting: Sighting) -> list[str]:
-    return list(connection.execute(_OF_INVOICE, {"invoice": sighting.key}).scalars())
+    return charges_of_invoice(connection, sighting.key)
 
 
 def _first_of_subscription(connection: Connection, sighting: Sighting) -> list[str]:
@@ -165,11 +167,11 @@ _TOUCHED: Mapping[str, _Touched] = {
 }
 
 
-def _data(event: ClaimedEvent) -> RenderedFields:
-    """The event's `data`. A parked event may be replayed before anything can read it."""
+def _told(event: ClaimedEvent) -> RenderedFields:
+    """The event. A parked one may be replayed before anything can read it."""
     if event.kind != "snapshot":
         raise UnreadableRendering(f"{event.kind} events are kept and not read yet")
-    return RenderedFields(orjson.loads(event.payload), "event").part("data")
+    return RenderedFields(orjson.loads(event.payload), "event")
 
 
 def _require_readable_release(api_version: str | None) -> None:
@@ -192,14 +194,9 @@ def _ask_stripe(
     return [] if asked is None else [asked]
 
 
-def _note_of(event: ClaimedEvent, data: RenderedFields, rendered: object) -> str | None:
-    """What a person should read beside the event; None for the usual."""
-    if event.type != "customer.subscription.updated":
-        return None
-    change = seen_change(data.part("previous_attributes"), RenderedFields(rendered, "subscription"))
-    notes = {
-        ItemChange.PLAN: "the plan changed",
-        ItemChange.QUANTITY: "the quantity changed",
-        ItemChange.RENEWAL: "renewed: the period moved, the plan did not change",
-    }
-    return notes.get(change)
+#: What a person should read beside an event of a subscription.
+_CHANGE_NOTES: Mapping[ItemChange, str] = {
+    ItemChange.PLAN: "the plan changed",
+    ItemChange.QUANTITY: "the quantity changed",
+    ItemChange.RENEWAL: "renewed: the period moved, the plan did not change",
+}

@@ -12,11 +12,12 @@ def seen_change(previous: RenderedFields, subscription: RenderedFields) -> ItemC
     """
     if "items" not in previous:
         return ItemChange.NOTHING
-    before = _items(previous)
-    return compare_items(before, _items(subscription)) if before else ItemChange.NOTHING
+    before = items_of(previous)
+    return compare_items(before, items_of(subscription)) if before else ItemChange.NOTHING
 
 
-def _items(fields: RenderedFields) -> list[SubscriptionItem]:
+def items_of(fields: RenderedFields) -> list[SubscriptionItem]:
+    """The items that a subscription, or the `previous_attributes` of one, shows."""
     return [
         SubscriptionItem(
             item_id=item.text("id"),

@@ -11,6 +11,7 @@ from workers import (
     effects,
     notice_dispatch,
     plan_changing,
+    plan_restoring,
     request_judging,
     subscription_ending,
 )
@@ -64,6 +65,11 @@ def judge_claim(claim_id: int) -> None:
 def change_plan(change_id: int) -> None:
     """Go on with one change of plan."""
     plan_changing.change_plan(_own_context(), change_id)
+
+
+def restore_plan(seen_id: int) -> None:
+    """Go on with one change of plan that was made elsewhere."""
+    plan_restoring.restore_plan(_own_context(), seen_id)
 
 
 def _own_context() -> WorkerContext:

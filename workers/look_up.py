@@ -24,17 +24,14 @@ from ledger.projections import Sighting, seen_event_id, settle
 from ledger.states import LookUpState
 from runtime.probes import probe
 from workers.context import WorkerContext, ring_for
-from workers.credit_issuing import issue_for
 from workers.gateway import Rendered
 from workers.gateway_errors import GatewayError, Rejected
 from workers.handlers import charges_of_payment_intent, touched_charges
 from workers.judge import Judged, judge_charges
-from workers.outcomes import record_refund, refund_seen
-from workers.product_notices import product_listens
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.retries import Trouble, exhausted, next_try_ms
+from workers.sighting_consequences import follow_sighting
 from workers.stripe_objects import OBJECT_TYPES, Seen, read_object
-from workers.subscription_ending import close_end
 
 _log = logging.getLogger(__name__)
 
@@ -126,15 +123,8 @@ def _write(
                 probe("look_up.overtaken")
                 return Judged()  # an event came first; the question is still open and due again
             charge_ids |= set(touched_charges(connection, sighting, projection))
-            asked |= set(issue_for(context, connection, sighting, projection))
-            close_end(connection, sighting, context.clock.now_ms())
-            if rendered.get("object") == "refund":
-                record_refund(
-                    connection,
-                    refund_seen(rendered),
-                    context.clock.now_ms(),
-                    to_product=product_listens(context.settings),
-                )
+            followed = follow_sighting(context, connection, sighting, projection, rendered)
+            asked |= set(followed.look_ups)
         probe("look_up.answered")
         end_look_up(connection, wanted.row_id, LookUpState.ANSWERED, context.clock.now_ms())
         judged = judge_charges(context, connection, charge_ids, None)

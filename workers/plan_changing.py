@@ -261,7 +261,7 @@ def _take_back(
     if change.effect is None:
         _end(context, change, PlanChangeState.REFUSED, change.note)
         return None
-    if _shows(subscription, change.price_id) and change.effect is not PlanEffect.STAY:
+    if _switched(subscription, change) and change.effect is not PlanEffect.STAY:
         probe("plan.withdrawn_too_late")
         _end(context, change, PlanChangeState.APPLIED, TOO_LATE)
         return None
@@ -273,7 +273,7 @@ def _look(
     context: WorkerContext, change: PlanChange, subscription: SubscriptionAtHand
 ) -> PlanChange | None:
     """Where a change stands that waits for the period's end."""
-    if _shows(subscription, change.price_id):
+    if _switched(subscription, change):
         _end(context, change, PlanChangeState.APPLIED, None)
         return None
     if subscription.status in SUBSCRIPTION_OVER:
@@ -290,9 +290,15 @@ def _look(
     return None
 
 
-def _shows(subscription: SubscriptionAtHand, price_id: str) -> bool:
-    """Whether the subscription runs at this price alone."""
-    return [price_id] == [item.price.price_id for item in subscription.items]
+def _switched(subscription: SubscriptionAtHand, change: PlanChange) -> bool:
+    """Whether the subscription runs at the new price alone, in a period that began with it.
+
+    Somebody may have set the price before its time; that is put right elsewhere, and this is still to come.
+    """
+    return [(change.price_id, True)] == [
+        (item.price.price_id, item.period_start >= (change.effective_at or 0))
+        for item in subscription.items
+    ]
 
 
 def _end(

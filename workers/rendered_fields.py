@@ -73,6 +73,15 @@ class RenderedFields:
             raise self._error(name, "must be a whole number from 0 to 2^53")
         return found
 
+    def signed(self, name: str) -> int:
+        """Money in minor units that may stand on either side: a line's amount, a total, a balance."""
+        found = self._rendered.get(name)
+        if not isinstance(found, int) or isinstance(found, bool):
+            raise self._error(name, "must be a whole number")
+        if abs(found) > WHOLE_NUMBER_MAX:
+            raise self._error(name, "must be a whole number from -2^53 to 2^53")
+        return found
+
     def whole_or_none(self, name: str) -> int | None:
         """A whole number; None when it is missing or null."""
         return None if self._rendered.get(name) is None else self.whole(name)

@@ -211,6 +211,15 @@ OBJECT_TYPES: Mapping[str, ObjectType] = {
         # Most states of a subscription may follow each other either way: only its end is last.
         progress=lambda values: int(values["status"] in billing_objects.SUBSCRIPTION_OVER),
     ),
+    "billing_portal.session": ObjectType(
+        table=stripe_tables.portal_sessions,
+        # Its address opens the customer's account for a while: it is not read.
+        values=lambda fields, _terms: {
+            "customer_id": fields.reference("customer"),
+            "created": fields.whole("created"),
+        },
+        progress=lambda _values: 0,
+    ),
     "subscription_schedule": ObjectType(
         table=stripe_tables.subscription_schedules,
         values=billing_objects.schedule_values,

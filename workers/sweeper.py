@@ -19,6 +19,7 @@ from ledger.notices import due_notices
 from ledger.plan_change_leases import due_changes
 from ledger.refund_intents import due_intents
 from ledger.refund_requests import due_requests
+from ledger.seen_plan_leases import due_seen
 from ledger.subscription_ends import due_ends
 from runtime.limits import SWEEP_ROWS_MAX, SWEEP_SECONDS
 from runtime.probes import probe
@@ -42,6 +43,7 @@ class Swept:
     ends: int
     claims: int
     plans: int
+    seen_plans: int
     sealed: int
 
 
@@ -61,6 +63,7 @@ def sweep(context: WorkerContext) -> Swept:
         ends = due_ends(connection, now_ms, SWEEP_ROWS_MAX)
         claims = due_claims(connection, now_ms, SWEEP_ROWS_MAX)
         plans = due_changes(connection, now_ms, SWEEP_ROWS_MAX)
+        seen_plans = due_seen(connection, now_ms, SWEEP_ROWS_MAX)
     if released:
         probe("sweep.took_back")
     if intents:
@@ -76,6 +79,7 @@ def sweep(context: WorkerContext) -> Swept:
         ends=ends,
         claims=claims,
         plans=plans,
+        seen_plans=seen_plans,
     )
     issues = issue_due(context)
     return Swept(
@@ -89,6 +93,7 @@ def sweep(context: WorkerContext) -> Swept:
         ends=len(ends),
         claims=len(claims),
         plans=len(plans),
+        seen_plans=len(seen_plans),
         sealed=sealed,
     )
 

@@ -1,6 +1,12 @@
-"""Invoices, their items and their payments (https://docs.stripe.com/api/invoices)."""
+"""Invoices and their payments (https://docs.stripe.com/api/invoices)."""
 
-from ops.sandbox import amounts, api_payment_intents, api_payment_methods, invoice_settlement
+from ops.sandbox import (
+    amounts,
+    api_payment_intents,
+    api_payment_methods,
+    customer_balance,
+    invoice_settlement,
+)
 from ops.sandbox import invoice_making as making
 from ops.sandbox.api_call import Call, merged_metadata
 from ops.sandbox.api_errors import bad_parameter, invalid
@@ -25,54 +31,6 @@ def create(call: Call) -> Json:
     call.save("invoices", invoice)
     call.emit("invoice.created", invoice)
     return invoice
-
-
-def create_item(call: Call) -> Json:
-    """Add one line to a draft, by amount or by price; answers with the invoice item."""
-    given = call.params
-    invoice = call.fetch("invoices", given.get("invoice", ""), "invoice")
-    if invoice["status"] != "draft":
-        raise invalid("The invoice is no longer a draft.", "invoice", "invoice_not_editable")
-    price = None
-    if "pricing" in given:
-        price = call.fetch("prices", given["pricing"].get("price", ""), "pricing[price]")
-    quantity = given.get("quantity", 1)
-    amount = price["unit_amount"] * quantity if price else given.get("amount")
-    if amount is None:
-        raise bad_parameter("Give amount or pricing[price].", "amount", "parameter_missing")
-    item_id = call.new_id("ii")
-    details = {
-        "invoice_item": item_id,
-        "proration": False,
-        "proration_details": None,
-        "subscription": None,
-    }
-    parent = {
-        "invoice_item_details": details,
-        "subscription_item_details": None,
-        "type": "invoice_item_details",
-    }
-    making.add_line(
-        call,
-        invoice,
-        amount,
-        description=given.get("description"),
-        price=price,
-        quantity=quantity,
-        parent=parent,
-    )
-    call.save("invoices", invoice)
-    return {
-        "id": item_id,
-        "object": "invoiceitem",
-        "amount": amount,
-        "currency": invoice["currency"],
-        "customer": invoice["customer"],
-        "date": call.now,
-        "invoice": invoice["id"],
-        "livemode": False,
-        "quantity": quantity,
-    }
 
 
 def retrieve(call: Call) -> Json:
@@ -123,6 +81,7 @@ def void(call: Call) -> Json:
     if invoice["status"] not in ("open", "uncollectible"):
         raise invalid(f"Invoice is {invoice['status']}, so it cannot be voided.")
     invoice_settlement.cancel_open(call, invoice)
+    customer_balance.give_back(call, invoice)
     invoice["status"] = "void"
     invoice["status_transitions"]["voided_at"] = call.now
     call.save("invoices", invoice)

@@ -22,6 +22,9 @@ from ops.sandbox import (
     api_refunds,
     api_schedules,
     api_subscriptions,
+    credit_notes,
+    customer_balance,
+    invoice_items,
 )
 from ops.sandbox.api_call import Call
 from ops.sandbox.book_tables import Json
@@ -60,6 +63,16 @@ ROUTES = (
     _route("GET customers", "CustomerList", api_customers.list_all),
     _route("GET customers/{id}", "CustomerRetrieve", api_customers.retrieve),
     _route("POST customers/{id}", "CustomerUpdate", api_customers.update),
+    _route(
+        "POST customers/{id}/balance_transactions",
+        "CustomerBalanceTransactionCreate",
+        customer_balance.create,
+    ),
+    _route(
+        "GET customers/{id}/balance_transactions",
+        "CustomerBalanceTransactionList",
+        customer_balance.list_all,
+    ),
     _route(
         "GET customers/{id}/payment_methods",
         "CustomerListPaymentMethods",
@@ -135,7 +148,13 @@ ROUTES = (
     _route(
         "POST invoices/{id}/attach_payment", "InvoiceAttachPayment", api_invoices.attach_payment
     ),
-    _route("POST invoiceitems", "InvoiceItemCreate", api_invoices.create_item),
+    _route("POST invoiceitems", "InvoiceItemCreate", invoice_items.create),
+    _route("GET invoiceitems", "InvoiceItemList", invoice_items.list_all),
+    _route("GET invoiceitems/{id}", "InvoiceItemRetrieve", invoice_items.retrieve),
+    _route("DELETE invoiceitems/{id}", "InvoiceItemDelete", invoice_items.delete),
+    _route("POST credit_notes", "CreditNoteCreate", credit_notes.create),
+    _route("GET credit_notes", "CreditNoteList", credit_notes.list_all),
+    _route("GET credit_notes/{id}", "CreditNoteRetrieve", credit_notes.retrieve),
     _route("GET invoice_payments", "InvoicePaymentList", api_invoices.list_payments),
     _route("GET invoice_payments/{id}", "InvoicePaymentRetrieve", api_invoices.retrieve_payment),
     _route("GET disputes", "DisputeList", api_disputes.list_all),

@@ -78,12 +78,7 @@ def update(call: Call) -> Json:
     given = call.params
     fields: Json = phase_fields.given_to_subscription(given)
     fields["metadata"] = merged_metadata(subscription["metadata"], given.get("metadata"))
-    if "cancel_at_period_end" in given and "cancel_at" in given:
-        raise bad_parameter("Give cancel_at or cancel_at_period_end, not both.", "cancel_at")
-    if "cancel_at_period_end" in given:
-        fields |= _ending(call, subscription, given["cancel_at_period_end"])
-    if "cancel_at" in given:
-        fields |= _ending_at(call, subscription, given["cancel_at"])
+    fields |= _told_to_end(call, subscription)
     if "default_payment_method" in given:
         wanted = given["default_payment_method"]
         method = api_payment_methods.resolve(call, wanted, "default_payment_method")
@@ -91,6 +86,8 @@ def update(call: Call) -> Json:
     for name in ("description", "pause_collection", "days_until_due"):
         if name in given:
             fields[name] = given[name] or None
+    if "trial_end" in given:
+        fields |= _on_trial(call, given["trial_end"])
     return subscription_changes.apply(call, subscription, fields)
 
 
@@ -140,8 +137,24 @@ def _trial_end(call: Call) -> int | None:
     return moment if isinstance(moment, int) and moment > call.now else None
 
 
+def _on_trial(call: Call, moment: Any) -> Json:
+    """The fields of a subscription whose trial is to end at a moment, at which it is billed next."""
+    if not isinstance(moment, int) or moment <= call.now:
+        raise bad_parameter("The sandbox takes a trial_end in the future.", "trial_end")
+    if call.params.get("proration_behavior") != "none":
+        raise bad_parameter(
+            "The sandbox sets a trial_end with proration_behavior none only.", "proration_behavior"
+        )
+    return {
+        "billing_cycle_anchor": moment,
+        "status": "trialing",
+        "trial_end": moment,
+        "trial_start": call.now,
+    }
+
+
 def _first_payment(call: Call, subscription: Json) -> None:
-    invoice = subscription_billing.bill(call, subscription, "subscription_create", [], full=True)
+    invoice = subscription_billing.bill(call, subscription, "subscription_create", full=True)
     subscription = call.fetch("subscriptions", subscription["id"])
     subscription["latest_invoice"] = invoice["id"]
     if invoice["status"] == "paid":
@@ -162,6 +175,15 @@ def _first_payment(call: Call, subscription: Json) -> None:
     if behavior == "error_if_incomplete":
         message = charge["failure_message"]
         raise ApiError(402, "card_error", charge["failure_code"], message)
+
+
+def _told_to_end(call: Call, subscription: Json) -> Json:
+    given = call.params
+    if "cancel_at_period_end" in given and "cancel_at" in given:
+        raise bad_parameter("Give cancel_at or cancel_at_period_end, not both.", "cancel_at")
+    if "cancel_at_period_end" in given:
+        return _ending(call, subscription, given["cancel_at_period_end"])
+    return _ending_at(call, subscription, given["cancel_at"]) if "cancel_at" in given else {}
 
 
 def _ending(call: Call, subscription: Json, at_period_end: bool) -> Json:
@@ -221,7 +243,6 @@ def _render(call: Call, customer: Json, currency: str) -> Json:
             "start_date": call.now,
             "status": "incomplete",
             "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
-            "_pending_prorations": [],
         }
         | copy.deepcopy(phase_fields.SHARED)
         | named

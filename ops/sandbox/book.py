@@ -122,7 +122,7 @@ class Book:
                 (
                     kind,
                     body["id"],
-                    body.get("created", 0),
+                    body.get("created", body.get("date", 0)),
                     *(refs[name] for name in REFERENCES),
                     orjson.dumps(body),
                 ),

@@ -5,6 +5,7 @@ refunds by hand or failing late. Handlers take a Call whose `params` are the JSO
 are ApiErrors too. The table is CONTROLS: (method, pattern) -> handler.
 """
 
+import copy
 import re
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,10 @@ _SETTINGS: dict[str, Any] = {
     "refund_delay_seconds": 5,
     "settle_seconds": 0,
 }
+_CHANGERS = ("dashboard", "portal", "api")
+_CHANGEABLE = frozenset(
+    {"billing_cycle_anchor", "items", "payment_behavior", "proration_behavior", "trial_end"}
+)
 _REFUND_STATUSES = ("pending", "succeeded", "failed", "canceled", "requires_action")
 
 
@@ -74,14 +79,53 @@ def renew(call: Call) -> Json:
     if subscription["cancel_at_period_end"]:
         ended = api_subscriptions.end(call, subscription, {}, automatic=True)
         return {"subscription": public(ended), "invoice": None, "charge": None}
+    before = copy.deepcopy(subscription)
     if subscription["schedule"] is not None:
         api_schedules.advance(call, subscription)
-    subscription, invoice, charge = subscription_changes.renew(call, subscription)
+    before["schedule"] = subscription["schedule"]
+    subscription, invoice, charge = subscription_changes.renew(call, subscription, before)
     return {
         "subscription": public(subscription),
         "invoice": public(invoice),
         "charge": None if charge is None else public(call.fetch("charges", charge["id"])),
     }
+
+
+def change_subscription(call: Call) -> Json:
+    """Change a subscription as a person in the dashboard, a customer in the portal or another program does.
+
+    `by` says who; the rest are the fields of the update. Only a program's events bear a key.
+    """
+    by = _choice(call, "by", _CHANGERS, "dashboard")
+    call.params.pop("by", None)
+    unknown = set(call.params) - _CHANGEABLE
+    if unknown:
+        raise bad_parameter(f"Fields are {', '.join(sorted(_CHANGEABLE))}.", min(unknown))
+    call.request_id = call.new_id("req")
+    if by == "api":
+        call.idempotency_key = call.new_id("key")
+    if by == "portal":
+        _open_portal(call, call.fetch("subscriptions")["customer"])
+    return public(api_subscriptions.update(call))
+
+
+def _open_portal(call: Call, customer_id: str) -> None:
+    session: Json = {
+        "id": call.new_id("bps"),
+        "object": "billing_portal.session",
+        "configuration": "bpc_sandbox",
+        "created": call.now,
+        "customer": customer_id,
+        "customer_account": None,
+        "flow": None,
+        "livemode": False,
+        "locale": None,
+        "on_behalf_of": None,
+        "return_url": "https://shop.example/account",
+        "url": "https://pay.example/portal",
+    }
+    call.save("portal_sessions", session)
+    call.emit("billing_portal.session.created", session)
 
 
 def refund_by_hand(call: Call) -> Json:
@@ -159,6 +203,7 @@ CONTROLS: dict[tuple[str, str], Callable[[Call], Json]] = {
     ("POST", "reviews"): open_review,
     ("POST", "reviews/{id}"): close_review,
     ("POST", "subscriptions/{id}/renew"): renew,
+    ("POST", "subscriptions/{id}/change"): change_subscription,
     ("POST", "refunds"): refund_by_hand,
     ("POST", "refunds/{id}"): move_refund,
     ("POST", "events"): tell_again,

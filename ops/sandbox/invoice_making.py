@@ -6,7 +6,7 @@ separate invoice_payment objects.
 
 from typing import Any
 
-from ops.sandbox import api_payment_intents, invoice_settlement
+from ops.sandbox import api_payment_intents, customer_balance, invoice_settlement
 from ops.sandbox.api_call import Call, public
 from ops.sandbox.api_errors import invalid
 from ops.sandbox.api_lists import sublist
@@ -95,14 +95,14 @@ def add_line(
     invoice |= dict.fromkeys(("amount_due", "amount_remaining"), max(total, 0))
 
 
-def subscription_line_parent(subscription: Json, item: Json, *, proration: bool) -> Json:
-    """Return the `parent` of a line that bills a subscription's item."""
+def subscription_line_parent(subscription: Json, item: Json) -> Json:
+    """Return the `parent` of a line that bills a whole period of a subscription's item."""
     return {
         "invoice_item_details": None,
         "subscription_item_details": {
             "invoice_item": None,
-            "proration": proration,
-            "proration_details": {"credited_items": None} if proration else None,
+            "proration": False,
+            "proration_details": None,
             "subscription": subscription["id"],
             "subscription_item": item["id"],
         },
@@ -120,6 +120,7 @@ def finalize(call: Call, invoice: Json, *, automatic: bool) -> Json:
         "number": f"SANDBOX-{call.rng.randrange(10**8):08}",
     }
     invoice["status_transitions"]["finalized_at"] = call.now
+    customer_balance.settle(call, invoice)
     call.save("invoices", invoice)
     if invoice["amount_due"] > 0:
         intent = api_payment_intents.start(

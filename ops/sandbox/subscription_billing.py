@@ -4,6 +4,7 @@ Amounts are minor units; prorations are whole units of money by seconds of the p
 towards the customer.
 """
 
+from ops.sandbox import invoice_items
 from ops.sandbox import invoice_making as making
 from ops.sandbox.api_call import Call
 from ops.sandbox.api_lists import sublist
@@ -73,26 +74,12 @@ def amount_of(item: Json) -> int:
     return int(item["price"]["unit_amount"] * item["quantity"])
 
 
-def bill(
-    call: Call, subscription: Json, reason: str, prorations: list[Json], *, full: bool
-) -> Json:
-    """Write, announce and finalize an invoice: prorations, then (`full`) one period of each item.
-
-    A proration is {"item", "amount", "description", "period"}.
-    """
+def bill(call: Call, subscription: Json, reason: str, *, full: bool) -> Json:
+    """Write, announce and finalize an invoice: what waits for it, then (`full`) one period of each item."""
     customer = call.fetch("customers", subscription["customer"])
     invoice = making.draft(call, customer, subscription["currency"], reason, subscription)
-    for proration in prorations:
-        making.add_line(
-            call,
-            invoice,
-            proration["amount"],
-            description=proration["description"],
-            price=proration["item"]["price"],
-            quantity=proration["item"]["quantity"],
-            period=(proration["period"][0], proration["period"][1]),
-            parent=making.subscription_line_parent(subscription, proration["item"], proration=True),
-        )
+    for waiting in invoice_items.waiting(call, subscription):
+        invoice_items.take_in(call, invoice, waiting)
     for item in subscription["items"]["data"] if full else []:
         making.add_line(
             call,
@@ -102,7 +89,7 @@ def bill(
             price=item["price"],
             quantity=item["quantity"],
             period=(item["current_period_start"], item["current_period_end"]),
-            parent=making.subscription_line_parent(subscription, item, proration=False),
+            parent=making.subscription_line_parent(subscription, item),
         )
     call.save("invoices", invoice)
     automatic = reason == "subscription_cycle"

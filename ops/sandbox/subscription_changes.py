@@ -7,7 +7,7 @@ other changes keep the period and bill prorations as `proration_behavior` says.
 
 import copy
 
-from ops.sandbox import phase_fields
+from ops.sandbox import invoice_items, phase_fields
 from ops.sandbox import subscription_billing as billing
 from ops.sandbox.api_call import Call
 from ops.sandbox.api_errors import ApiError, bad_parameter, invalid, missing
@@ -25,39 +25,51 @@ def apply(call: Call, subscription: Json, fields: Json) -> Json:
     before = copy.deepcopy(subscription)
     subscription |= fields
     changed = _change_items(call, subscription, given.get("items", []))
-    restart = anchor == "now" or any(
-        old["price"]["recurring"] != new["price"]["recurring"] for old, new in changed if new
+    restart = "trial_end" not in given and (
+        anchor == "now"
+        or any(
+            old["price"]["recurring"] != new["price"]["recurring"] for old, new in changed if new
+        )
     )
-    lines = []
-    if given.get("proration_behavior", "create_prorations") != "none":
-        lines = [line for old, new in changed for line in billing.prorations(call, old, new)]
+    lines = _prorations(call, changed, restart=restart)
     if restart:
         _restart_periods(call, subscription)
-        lines = [line for line in lines if line["amount"] < 0]
+    for item in subscription["items"]["data"] if "trial_end" in given else []:
+        item |= {"current_period_start": call.now, "current_period_end": given["trial_end"]}
     _follow_schedule(call, subscription, changed)
     call.save("subscriptions", subscription)
+    for line in lines:
+        invoice_items.prorate(call, subscription, line)
     if restart or (lines and given.get("proration_behavior") == "always_invoice"):
-        if not _bill_change(call, subscription, before, lines, full=restart):
+        if not _bill_change(call, subscription, before, full=restart):
             return _park(call, before, subscription)
         subscription = call.fetch("subscriptions", subscription["id"])
-    else:
-        subscription["_pending_prorations"] += lines
-        call.save("subscriptions", subscription)
     call.emit("customer.subscription.updated", subscription, before)
     return subscription
 
 
-def renew(call: Call, subscription: Json) -> tuple[Json, Json, Json | None]:
-    """Move every item one period on and charge it; returns (subscription, invoice, charge)."""
-    before = copy.deepcopy(subscription)
+def _prorations(
+    call: Call, changed: list[tuple[Json, Json | None]], *, restart: bool
+) -> list[Json]:
+    """What the change charges and credits in part; where a new period begins, only the credits."""
+    if call.params.get("proration_behavior", "create_prorations") == "none":
+        return []
+    lines = [line for old, new in changed for line in billing.prorations(call, old, new)]
+    return [line for line in lines if not restart or line["amount"] < 0]
+
+
+def renew(call: Call, subscription: Json, before: Json) -> tuple[Json, Json, Json | None]:
+    """Move every item one period on and charge it; returns (subscription, invoice, charge).
+
+    `before` is the subscription as it was before a schedule changed its prices for the new period.
+    """
     anchor = subscription["billing_cycle_anchor"]
     for item in subscription["items"]["data"]:
         item.update(billing.period_of(item["price"], item["current_period_end"], anchor))
-    lines, subscription["_pending_prorations"] = subscription["_pending_prorations"], []
     if subscription["status"] == "trialing":
         subscription["status"] = "active"
     call.save("subscriptions", subscription)
-    invoice = billing.bill(call, subscription, "subscription_cycle", lines, full=True)
+    invoice = billing.bill(call, subscription, "subscription_cycle", full=True)
     subscription["latest_invoice"] = invoice["id"]
     call.save("subscriptions", subscription)
     call.emit("customer.subscription.updated", subscription, before, automatic=True)
@@ -151,12 +163,10 @@ def _follow_schedule(
     call.emit("subscription_schedule.updated", schedule)
 
 
-def _bill_change(
-    call: Call, subscription: Json, before: Json, lines: list[Json], *, full: bool
-) -> bool:
+def _bill_change(call: Call, subscription: Json, before: Json, *, full: bool) -> bool:
     """Bill a change at once; False when it must wait for its payment (pending_if_incomplete)."""
     behavior = call.params.get("payment_behavior", "allow_incomplete")
-    invoice = billing.bill(call, subscription, "subscription_update", lines, full=full)
+    invoice = billing.bill(call, subscription, "subscription_update", full=full)
     subscription["latest_invoice"] = invoice["id"]
     call.save("subscriptions", subscription)
     invoice, charge = billing.charge(call, subscription, invoice)

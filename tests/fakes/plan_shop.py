@@ -4,6 +4,7 @@ from ledger.asked_plan_changes import NewPlanChange, change_by_id, write_change
 from ledger.brake import Brake, set_brake
 from ledger.plan_change_leases import withdraw_change
 from ledger.plan_change_tables import plan_changes
+from ledger.seen_plan_tables import seen_plan_changes
 from runtime.queues import CHANGE_PLAN_JOB
 
 #: Minor units per period; a year costs ten months.
@@ -85,6 +86,18 @@ class PlanShop:
         self.wakeups.wake_effect(CHANGE_PLAN_JOB, change_id)
         return withdrawn is not None
 
+    def elsewhere(self, subscription, plan, by="dashboard", **params):
+        """Somebody changes the plan at Stripe, at once, by whatever road; nothing is delivered yet."""
+        (item,) = self.shown(subscription)["items"]["data"]
+        moved = {"id": item["id"], "price": self.prices[plan], "quantity": item["quantity"]}
+        given = {"by": by, "items": [moved]} | params
+        return self.control(f"subscriptions/{subscription}/change", given)
+
+    def seen(self):
+        """Every change that Stripe's events told of, oldest first: (who made it, where it stands)."""
+        rows = sorted(self.rows(seen_plan_changes), key=lambda row: (row.seen_at, row.id))
+        return [(row.made_by, row.state) for row in rows]
+
     def change(self, change_id):
         """The change as it stands."""
         with self.store.read() as connection:
@@ -133,7 +146,10 @@ class PlanShop:
             for line in invoice["lines"]["data"]:
                 assert not line["parent"]["subscription_item_details"]["proration"]
             found.append((invoice["billing_reason"], invoice["total"]))
-        assert [] == self.shown(subscription)["_pending_prorations"]
+        assert (
+            []
+            == self.sandbox.control("GET", "/sandbox/book", {"kind": "invoiceitems"}).json()["data"]
+        )
         return found
 
     def schedules(self, subscription):

@@ -6,7 +6,7 @@ nothing happens until a test says so: `settle` is what the processes would do in
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ledger.refund_intents import Intent
 from ledger.refund_intents import _intent as intent_of_row
 from ledger.request_tables import refund_requests
 from ledger.rows import AnyRow
+from ledger.seen_plan_tables import seen_plan_changes
 from ledger.tables import decisions, events, look_ups, refund_intents, seals
 from ops.sandbox.book import Book
 from ops.sandbox.stripe_stand_in import SandboxStripe
@@ -35,6 +36,8 @@ from runtime.queues import (
     END_SUBSCRIPTION_JOB,
     JUDGE_CLAIM_JOB,
     JUDGE_REQUEST_JOB,
+    LOOK_UP_JOB,
+    RESTORE_PLAN_JOB,
     SEND_NOTICE_JOB,
     SEND_REFUND_JOB,
 )
@@ -53,6 +56,7 @@ from workers.look_up import look_up
 from workers.notice_carriers import Carriers
 from workers.notice_dispatch import send_notice
 from workers.plan_changing import change_plan
+from workers.plan_restoring import restore_plan
 from workers.request_judging import judge_request
 from workers.subscription_ending import end_subscription
 from workers.sweeper import Swept, sweep
@@ -150,6 +154,17 @@ def parsed_event(event: dict[str, Any] | bytes, *, livemode: bool = False) -> Ne
     """One event as a receiver of that mode would hand it to the inbox."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()
     return parse_event(body, Expected(livemode=livemode, account=None))
+
+
+_OF_ROWS: Mapping[str, Callable[[WorkerContext, int], None]] = {
+    CHANGE_PLAN_JOB: change_plan,
+    END_SUBSCRIPTION_JOB: end_subscription,
+    JUDGE_CLAIM_JOB: judge_claim,
+    JUDGE_REQUEST_JOB: judge_request,
+    LOOK_UP_JOB: look_up,
+    RESTORE_PLAN_JOB: restore_plan,
+    SEND_NOTICE_JOB: send_notice,
+}
 
 
 @dataclass(kw_only=True)
@@ -323,6 +338,7 @@ class WorkerWorld:
             select(credit_claims.c.id).where(credit_claims.c.state == "waiting"),
             select(plan_changes.c.id).where(plan_changes.c.next_attempt_ms <= self.clock.now_ms()),
             select(plan_changes.c.id).where(plan_changes.c.state.in_(("waiting", "withdrawing"))),
+            select(seen_plan_changes.c.id).where(seen_plan_changes.c.next_attempt_ms.is_not(None)),
             select(decisions.c.id).where(decisions.c.id.not_in(select(seals.c.decision_id))),
         )
         with self.store.read() as connection:
@@ -359,18 +375,8 @@ class WorkerWorld:
             drain_events(self.context)
         elif name == SEND_REFUND_JOB:
             send_refund(self.context, str(row_id))
-        elif name == SEND_NOTICE_JOB:
-            send_notice(self.context, int(str(row_id)))
-        elif name == END_SUBSCRIPTION_JOB:
-            end_subscription(self.context, int(str(row_id)))
-        elif name == CHANGE_PLAN_JOB:
-            change_plan(self.context, int(str(row_id)))
-        elif name == JUDGE_REQUEST_JOB:
-            judge_request(self.context, int(str(row_id)))
-        elif name == JUDGE_CLAIM_JOB:
-            judge_claim(self.context, int(str(row_id)))
         else:
-            look_up(self.context, int(str(row_id)))
+            _OF_ROWS[name](self.context, int(str(row_id)))
 
     # --- the ledger ---
 

@@ -22,6 +22,7 @@ from ledger.notices import write_notice
 from ledger.plan_change_tables import plan_changes
 from ledger.refund_intents import KEY_PREFIX, intent_id_for
 from ledger.request_tables import accounts, outages, refund_requests
+from ledger.seen_plan_tables import seen_plan_changes
 from ledger.states import EventState
 from ledger.stripe_tables import charges
 from ledger.tables import (
@@ -129,6 +130,23 @@ def another_change(**changes):
     return put_one(plan_changes, **usual | changes)
 
 
+#: A change of plan that an event told of, and that is not looked at yet.
+TOLD = {
+    "made_by": "dashboard",
+    "before_items": "[]",
+    "after_items": "[]",
+    "base_items": "[]",
+    "state": "waiting",
+    "next_attempt_ms": 1,
+}
+
+
+def another_seen(**changes):
+    """Insert a further change that an event told of, of another subscription."""
+    usual = TOLD | {"event_id": "evt_9", "subscription_id": "sub_9"}
+    return put_one(seen_plan_changes, **usual | changes)
+
+
 def put_verdict(connection, **changes):
     case_id = connection.execute(select(cases.c.id)).scalar_one()
     usual = {"case_id": case_id, "verdict": "deny", "amount_minor": None}
@@ -230,6 +248,26 @@ REFUSED = [
             subscription_id="sub_1", state="scheduled", schedule_id="s", effective_at=1
         ),
         sqlite="plan_changes.subscription_id",
+    ),
+    Refused(
+        name="inv_seen_plan_once",
+        make=another_seen(event_id="evt_8"),
+        sqlite="seen_plan_changes.event_id",
+    ),
+    Refused(name="inv_seen_plan_state", make=another_seen(state="lost", next_attempt_ms=None)),
+    Refused(name="inv_seen_plan_maker", make=another_seen(made_by="nobody")),
+    Refused(name="inv_seen_plan_has_time", make=another_seen(next_attempt_ms=None)),
+    Refused(name="inv_seen_plan_has_time", make=another_seen(state="own")),
+    Refused(name="inv_restored_has_clause", make=another_seen(state="restoring", restored_ms=1)),
+    Refused(
+        name="inv_restored_has_clause", make=another_seen(state="crediting", clause="CHANGE-UP")
+    ),
+    Refused(
+        name="inv_one_restoration",
+        make=another_seen(
+            subscription_id="sub_8", state="restoring", clause="CHANGE-UP", restored_ms=1
+        ),
+        sqlite="seen_plan_changes.subscription_id",
     ),
     Refused(name="inv_one_brake", make=put_one(brakes, id=2)),
     Refused(
@@ -401,6 +439,18 @@ def fill(store):
             next_attempt_ms=1,
         )
         put(connection, plan_changes, key="k-2", **UNDER_WAY)
+        put(
+            connection,
+            seen_plan_changes,
+            **TOLD
+            | {
+                "event_id": "evt_8",
+                "subscription_id": "sub_8",
+                "state": "restoring",
+                "clause": "CHANGE-UP",
+                "restored_ms": 1,
+            },
+        )
         write_notice(connection, email(), NOON_MS)
         record(
             connection,

@@ -17,6 +17,7 @@ import ledger.issue_tables
 import ledger.notice_tables
 import ledger.plan_change_tables
 import ledger.request_tables
+import ledger.seen_plan_tables
 import ledger.stripe_tables  # noqa: F401 - declares its tables on the one metadata
 from ledger.schema import alembic_config, migrate
 from ledger.schema_revision import NEWEST_REVISION, schema_revision

@@ -8,9 +8,11 @@ from sqlalchemy import event
 from ledger.api_tokens import token_name
 from ledger.asked_plan_changes import (
     NewPlanChange,
+    asked_since,
     change_by_id,
     own_schedules,
     scheduled_change,
+    switched_by_us,
     write_change,
 )
 from ledger.brake import spend_since
@@ -34,7 +36,16 @@ from ledger.refund_intents import (
     refund_under_way,
 )
 from ledger.refund_requests import due_requests, lease_request, requests_of_case
+from ledger.seen_plan_changes import (
+    NewSeenPlan,
+    portal_opened,
+    seen_of_subscription,
+    write_seen,
+)
+from ledger.seen_plan_leases import due_seen, lease_seen
+from ledger.states import PlanMaker
 from ledger.subscription_ends import due_ends, note_ended, take_end
+from policy.plan_changes import SubscriptionItem
 from tests.fakes.frozen_clock import NOON_MS
 
 #: A plan's step that visits every row of a table, unless it walks a partial index of open work.
@@ -49,6 +60,24 @@ def put_change(connection):
         key="k1", subscription_id="sub_1", price_id="price_1", livemode=False, reason="a test"
     )
     return write_change(connection, asked, NOON_MS)[0]
+
+
+def put_seen(connection):
+    """A change of plan that an event told of; its id."""
+    item = SubscriptionItem(
+        item_id="si_1", price_id="price_1", quantity=1, period_start=0, period_end=NOON_MS // 1000
+    )
+    told = NewSeenPlan(
+        event_id="evt_1",
+        subscription_id="sub_1",
+        customer_id="cus_1",
+        livemode=False,
+        made_by=PlanMaker.DASHBOARD,
+        seen_at=0,
+        before=(item,),
+        after=(item,),
+    )
+    return write_seen(connection, told, NOON_MS, NOON_MS)
 
 
 _OFTEN = {
@@ -89,6 +118,12 @@ _OFTEN = {
     ),
     "own_schedules": lambda connection: own_schedules(connection, "sub_1"),
     "scheduled_change": lambda connection: scheduled_change(connection, "sub_1"),
+    "switched_by_us": lambda connection: switched_by_us(connection, "sub_1", ["price_1"]),
+    "asked_since": lambda connection: asked_since(connection, "sub_1", "price_1", NOON_MS),
+    "due_seen": lambda connection: due_seen(connection, NOON_MS, 100),
+    "lease_seen": lambda connection: lease_seen(connection, put_seen(connection), NOON_MS, NOON_MS),
+    "seen_of_subscription": lambda connection: seen_of_subscription(connection, "sub_1"),
+    "portal_opened": lambda connection: portal_opened(connection, "cus_1", 0, NOON_MS // 1000),
     "wake_scheduled": lambda connection: wake_scheduled(connection, "sub_1", NOON_MS),
     "refund_under_way": lambda connection: refund_under_way(connection, "ch_1", 1),
     "refund_left_to_people": lambda connection: refund_left_to_people(connection, "ch_1", 1),

@@ -233,4 +233,5 @@ def test_job_names_are_the_allow_list():
         "workers.jobs.end_subscription",
         "workers.jobs.judge_claim",
         "workers.jobs.change_plan",
+        "workers.jobs.restore_plan",
     } == queues.JOB_NAMES

@@ -23,7 +23,7 @@ class EndModel:
         due = self._due()
         ended = Counter()
         for call in self._world.line.log:
-            if call.method != "DELETE":
+            if call.method != "DELETE" or not call.path.startswith("/v1/subscriptions/"):
                 continue
             subscription_id = call.path.rpartition("/")[2]
             ended[subscription_id] += call.status == 200

@@ -16,6 +16,7 @@ from tests.simulation.model import Model
 from tests.simulation.notice_model import NoticeModel
 from tests.simulation.plan_model import PlanModel
 from tests.simulation.renderings import Renderings
+from tests.simulation.seen_plan_model import SeenPlanModel
 from tests.simulation.stripe_history import PACK, PACK_CREDITS
 from tests.simulation.swarm import draw
 from tests.simulation.usage_model import UsageModel
@@ -93,6 +94,7 @@ class Machine:
                 UsageModel(world).check()
                 NoticeModel(world).check()
                 PlanModel(world).check()
+                SeenPlanModel(world).check()
             if broken:
                 world.violation("canary", "this world is told to fail")
         finally:

@@ -4,12 +4,14 @@ Whoever sees an error cannot know whether the act was committed: a change is sim
 key; a withdrawal is not, and the audit log says whether it stands.
 """
 
+import contextlib
 from dataclasses import dataclass, field
 from functools import partial
 
 from ledger.asked_plan_changes import NewPlanChange, change_by_id, write_change
 from ledger.audit_log import record
 from ledger.plan_change_leases import lock_subscription, withdraw_change
+from ops.sandbox.shop_till import ShopRefused
 from runtime.queues import CHANGE_PLAN_JOB
 from tests.fakes.plan_shop import PRICES
 
@@ -23,6 +25,7 @@ class Subscriber:
     plan: str
     declines: bool = False
     meddled: bool = False
+    elsewhere: int = 0  # how often somebody changed it at Stripe
     keys: list = field(default_factory=list)
 
 
@@ -103,6 +106,16 @@ class PlanAskers:
         """Somebody ends the subscription in the dashboard."""
         self.subscribers[subscription_id].meddled = True
         self.world.shop.till.delete(f"/v1/subscriptions/{subscription_id}")
+
+    def elsewhere(self, subscription_id, plan, by, road):
+        """Somebody changes the plan at Stripe, at once."""
+        (item,) = self.world.book.get("subscriptions", subscription_id)["items"]["data"]
+        moved = {"id": item["id"], "price": self.price(plan), "quantity": item["quantity"]}
+        self.subscribers[subscription_id].elsewhere += 1
+        given = {"by": by, "items": [moved]} | road
+        with contextlib.suppress(ShopRefused):
+            self.world.shop.till.control(f"subscriptions/{subscription_id}/change", given)
+        self.world.struck(f"plan changed by {by}")
 
     def renew(self, subscription_id):
         """The paid period ends."""

@@ -52,14 +52,21 @@ class PlanModel:
         of_subscription = defaultdict(list)
         for row in rows:
             of_subscription[row.subscription_id].append(row)
-            self._check_row(row)
+            if row.subscription_id in self._plans.subscribers:
+                self._check_row(row)
+            elif not row.key.startswith("seen:"):
+                self._breach(f"{row.key} was asked for by nobody")
         for subscription_id, subscriber in self._plans.subscribers.items():
+            if subscriber.elsewhere:
+                continue  # `seen_plan_model.py` looks at those
             self._check_books(subscription_id, subscriber, of_subscription[subscription_id])
         self._check_withdrawals({row.key: row for row in rows})
         self._check_calls()
 
     def _check_row(self, row):
         subscriber = self._plans.subscribers[row.subscription_id]
+        if row.key.startswith("seen:") and not subscriber.elsewhere:
+            self._breach(f"{row.key} was asked for by nobody")
         if row.state not in _ENDS:
             self._breach(f"{row.key} is {row.state} at the end")
         if row.effect not in ("", "stay"):
@@ -69,13 +76,16 @@ class PlanModel:
                 self._breach(f"{row.key} is {told} where the table says {wanted}")
         if row.state == "refused" and not self._may_refuse(row, subscriber):
             self._breach(f"{row.key} was refused: {row.note}")
-        if row.state == "failed" and not (subscriber.meddled or self._may_fail(row)):
+        if row.state == "failed" and not (
+            subscriber.meddled or subscriber.elsewhere or self._may_fail(row)
+        ):
             self._breach(f"{row.key} failed: {row.note}")
 
     def _may_refuse(self, row, subscriber):
         struck = {name for _, name in self._world.strikes}
         return (
             subscriber.meddled
+            or subscriber.elsewhere > 0
             or row.note.startswith(_SAME_PRICE)
             or (subscriber.declines and "declined" in row.note)
             # An answer of Stripe's that names another currency is believed, and refused.
@@ -106,7 +116,8 @@ class PlanModel:
         self._check_pending(shown, item, [row for row in rows if row.state == "scheduled"])
 
     def _check_invoices(self, shown, rows):
-        charged, prorated = [], list(shown["_pending_prorations"])
+        items = self._world.book.newest_first("invoiceitems", {"customer": shown["customer"]})
+        charged, prorated = [], [item for item in items if item["proration"]]
         for invoice in self._world.book.newest_first("invoices"):
             parent = invoice["parent"]
             if parent is None or parent["subscription_details"]["subscription"] != shown["id"]:
@@ -161,7 +172,7 @@ class PlanModel:
             changes = call.method == "POST" and call.path.startswith("/v1/subscription")
             if not changes:
                 continue
-            if not (call.key or "").startswith("redress:plan:pc_"):
+            if not (call.key or "").startswith(("redress:plan:pc_", "redress:restore:")):
                 self._breach(f"{call.path} was called without a key of ours")
             elif sent.setdefault(call.key, (call.path, call.params)) != (call.path, call.params):
                 self._breach(f"{call.key} was sent with other parameters")

@@ -22,6 +22,7 @@ from runtime.queues import (
     EVENTS,
     JUDGE_REQUEST_JOB,
     NOTICES,
+    RESTORE_PLAN_JOB,
     SEND_NOTICE_JOB,
     SEND_REFUND_JOB,
 )
@@ -41,6 +42,7 @@ from workers.gateway import StripeGateway
 from workers.look_up import look_up
 from workers.notice_dispatch import send_notice
 from workers.plan_changing import change_plan
+from workers.plan_restoring import restore_plan
 from workers.request_judging import judge_request
 from workers.subscription_ending import end_subscription
 from workers.sweeper import run_sweeper
@@ -254,6 +256,8 @@ class Effects(RqWorker):
             judge_request(context, row_id)
         elif name == CHANGE_PLAN_JOB:
             change_plan(context, row_id)
+        elif name == RESTORE_PLAN_JOB:
+            restore_plan(context, row_id)
         else:
             look_up(context, row_id)
 

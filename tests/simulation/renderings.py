@@ -95,6 +95,11 @@ _COLUMNS = {
         "schedule_id",
         {"status": _field("status")},
     ),
+    "billing_portal.session": (
+        "portal_sessions",
+        "session_id",
+        {"customer_id": _field("customer")},
+    ),
     "dispute": (
         "disputes",
         "dispute_id",
@@ -125,6 +130,7 @@ _KINDS = {
     "invoice_payment": "invoice_payments",
     "subscription": "subscriptions",
     "subscription_schedule": "subscription_schedules",
+    "billing_portal.session": "portal_sessions",
     "dispute": "disputes",
     "refund": "refunds",
     "review": "reviews",

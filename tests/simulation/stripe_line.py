@@ -208,6 +208,42 @@ class DirectGateway:
         """Let the subscription of a schedule go on by itself."""
         return self._post(f"/v1/subscription_schedules/{schedule_id}/release", {}, idempotency_key)
 
+    def pending_items_of(self, customer_id):
+        """A customer's invoice items that wait for an invoice."""
+        query = {"customer": customer_id, "pending": "true", "limit": _PAGE}
+        return self._list("invoiceitems", query)
+
+    def invoices_of(self, subscription_id, since):
+        """A subscription's invoices that were made at `since` or later."""
+        query = {"subscription": subscription_id, "created": {"gte": since}, "limit": _PAGE}
+        return self._list("invoices", query)
+
+    def credit_notes_of(self, invoice_id):
+        """The credit notes of one invoice."""
+        return self._list("credit_notes", {"invoice": invoice_id, "limit": _PAGE})
+
+    def balance_transactions_of(self, customer_id):
+        """The entries of a customer's balance, the newest of them."""
+        path = f"/v1/customers/{customer_id}/balance_transactions"
+        return self._call("GET", path, {"limit": _PAGE}, _HEADERS)["data"]
+
+    def delete_pending_item(self, item_id):
+        """Delete an invoice item that waits for an invoice."""
+        return self._call("DELETE", f"/v1/invoiceitems/{item_id}", {}, _HEADERS)
+
+    def void_invoice(self, invoice_id, idempotency_key):
+        """Void an invoice that was not paid."""
+        return self._post(f"/v1/invoices/{invoice_id}/void", {}, idempotency_key)
+
+    def create_credit_note(self, params, idempotency_key):
+        """Create the credit note of these exact parameters under this key."""
+        return self._post("/v1/credit_notes", json.loads(params), idempotency_key)
+
+    def change_balance(self, customer_id, params, idempotency_key):
+        """Write an entry into a customer's balance by these exact parameters under this key."""
+        path = f"/v1/customers/{customer_id}/balance_transactions"
+        return self._post(path, json.loads(params), idempotency_key)
+
     def _post(self, path, params, idempotency_key):
         headers = _HEADERS | {"Idempotency-Key": idempotency_key}
         return self._call("POST", path, params, headers)

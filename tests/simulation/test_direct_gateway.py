@@ -38,6 +38,20 @@ CALLS = {
     "release of an unknown schedule": lambda gateway, _: gateway.release_schedule(
         "sub_sched_unknown", "key"
     ),
+    "pending items": lambda gateway, _: gateway.pending_items_of("cus_unknown"),
+    "invoices": lambda gateway, _: gateway.invoices_of("sub_unknown", 1_700_000_000),
+    "credit notes": lambda gateway, _: gateway.credit_notes_of("in_unknown"),
+    "balance of an unknown customer": lambda gateway, _: gateway.balance_transactions_of(
+        "cus_unknown"
+    ),
+    "end of an unknown item": lambda gateway, _: gateway.delete_pending_item("ii_unknown"),
+    "void of an unknown invoice": lambda gateway, _: gateway.void_invoice("in_unknown", "key"),
+    "credit note of an unknown invoice": lambda gateway, _: gateway.create_credit_note(
+        '{"amount":100,"invoice":"in_unknown","reason":"order_change"}', "key"
+    ),
+    "an entry for an unknown customer": lambda gateway, _: gateway.change_balance(
+        "cus_unknown", '{"amount":100,"currency":"usd"}', "key"
+    ),
     "too large a refund": lambda gateway, paid: gateway.create_refund(
         f'{{"charge":"{paid}","amount":99999}}', "key"
     ),

@@ -53,9 +53,27 @@ _OPEN = """
             SELECT max(max(o.next_attempt_ms, coalesce(o.lease_until_ms, 0))) FROM plan_changes o
             WHERE o.subscription_id = p.subscription_id AND o.id <> p.id
             AND (o.lease_until_ms NOT NULL OR o.step NOT NULL OR o.state = 'waiting' AND o.id > p.id)
+        ), 0), coalesce((
+            SELECT max(max(s.next_attempt_ms, coalesce(s.lease_until_ms, 0)))
+            FROM seen_plan_changes s WHERE s.subscription_id = p.subscription_id
+            AND s.state IN ('waiting', 'restoring')
         ), 0))
         FROM plan_changes p WHERE state IN ('waiting', 'withdrawing')
         OR (state = 'scheduled' AND next_attempt_ms < effective_at * 1000)
+    UNION ALL SELECT 'seen plan', id, max(next_attempt_ms, coalesce(lease_until_ms, 0), coalesce((
+            SELECT max(max(coalesce(o.next_attempt_ms, 0), coalesce(o.lease_until_ms, 0)))
+            FROM plan_changes o WHERE o.subscription_id = s.subscription_id
+            AND (o.lease_until_ms NOT NULL OR o.step NOT NULL)
+        ), 0), coalesce((
+            SELECT max(o.lease_until_ms) FROM seen_plan_changes o
+            WHERE o.subscription_id = s.subscription_id
+        ), 0))
+        FROM seen_plan_changes s WHERE state IN ('waiting', 'restoring')
+    UNION ALL SELECT 'credit note', id, max(next_attempt_ms, coalesce(lease_until_ms, 0))
+        FROM seen_plan_changes s WHERE state = 'crediting' AND NOT EXISTS (
+            SELECT 1 FROM cases c LEFT JOIN refund_intents i ON i.case_id = c.id
+            WHERE c.kind = 'plan_change:' || s.event_id AND c.state <> 'closed'
+            AND (i.id IS NULL OR i.state NOT IN ('pending', 'succeeded')))
     UNION ALL SELECT 'unsealed decision', id, 0 FROM decisions
         WHERE id NOT IN (SELECT decision_id FROM seals)
 """

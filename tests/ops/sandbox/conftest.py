@@ -89,3 +89,41 @@ def shop(client_of: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     yield Shop(sandbox=sandbox, clock=clock, url=server.url, v1=client.v1, client=client)
     server.stop()
     sandbox.book.close()
+
+
+@dataclass(kw_only=True)
+class Plans:
+    shop: Any
+    customer: Any
+    basic: Any
+    pro: Any
+    annual: Any
+
+    def subscribe(self, **params: Any) -> Any:
+        given = {"customer": self.customer.id, "items": [{"price": self.basic.id}]}
+        return self.shop.v1.subscriptions.create(given | params)
+
+    def renew(self, subscription: Any) -> Any:
+        return self.shop.control("POST", f"/sandbox/subscriptions/{subscription.id}/renew", {})
+
+
+@pytest.fixture
+def plans(shop):
+    product = shop.v1.products.create({"name": "Membership"})
+
+    def price(amount, interval):
+        return shop.v1.prices.create({
+            "product": product.id, "currency": "usd", "unit_amount": amount,
+            "recurring": {"interval": interval},
+        })  # fmt: skip
+
+    customer = shop.customer()
+    card = shop.v1.payment_methods.attach("pm_card_visa", {"customer": customer.id})
+    shop.v1.customers.update(customer.id, {"invoice_settings": {"default_payment_method": card.id}})
+    return Plans(
+        shop=shop,
+        customer=customer,
+        basic=price(1000, "month"),
+        pro=price(2500, "month"),
+        annual=price(10_000, "year"),
+    )

@@ -13,6 +13,10 @@ READ = {
     " payment_method_details.card.brand payment_method_details.card.country"
     " payment_method_details.card.checks.cvc_check outcome.type outcome.risk_level review"
     " fraud_details billing_details.address.country receipt_email failure_code",
+    "invoiceitems": "id customer invoice proration parent.subscription_details.subscription",
+    "credit_notes": "id invoice amount metadata refunds.refund status type",
+    "customer_balance_transactions": "id amount type metadata customer ending_balance",
+    "portal_sessions": "id customer created",
     "refunds": "id amount charge payment_intent created currency status reason metadata"
     " balance_transaction customer pending_reason destination_details.card.type",
     "payment_intents": "id amount amount_received amount_capturable currency customer created"
@@ -50,6 +54,10 @@ READ = {
 
 CLASSES = {
     "charges": stripe.Charge,
+    "invoiceitems": stripe.InvoiceItem,
+    "credit_notes": stripe.CreditNote,
+    "customer_balance_transactions": stripe.CustomerBalanceTransaction,
+    "portal_sessions": stripe.billing_portal.Session,
     "refunds": stripe.Refund,
     "payment_intents": stripe.PaymentIntent,
     "disputes": stripe.Dispute,
@@ -85,6 +93,13 @@ def book(shop):
         "customer": customer.id, "items": [{"price": price.id}], "default_payment_method": card.id,
     })  # fmt: skip
     v1.subscription_schedules.create({"from_subscription": subscription.id})
+    item = subscription["items"].data[0].id
+    change = {"by": "portal", "items": [{"id": item, "quantity": 2}]}
+    shop.control("POST", f"/sandbox/subscriptions/{subscription.id}/change", change)
+    v1.customers.balance_transactions.create(customer.id, {"amount": -10, "currency": "usd"})
+    v1.credit_notes.create({
+        "invoice": subscription.latest_invoice, "amount": 5, "credit_amount": 2, "refund_amount": 3,
+    })  # fmt: skip
     charge = shop.pay(customer=customer.id)
     shop.control("POST", "/sandbox/reviews", {"charge": charge.id})
     shop.control("POST", "/sandbox/early_fraud_warnings", {"charge": charge.id})

@@ -8,6 +8,13 @@ from tests.simulation.shop import begin, soon
 from tests.simulation.stories import Story
 
 _PLANS = tuple(PRICES)
+_ROADS = (
+    {},
+    {"proration_behavior": "none"},
+    {"proration_behavior": "always_invoice"},
+    {"billing_cycle_anchor": {"type": "now"}},
+    {"billing_cycle_anchor": {"type": "now"}, "proration_behavior": "none"},
+)
 _BOUNDARIES = ("plan.leased", "plan.looked", "plan.committed", "plan.called", "plan.recorded")
 
 
@@ -65,7 +72,24 @@ def changes_while_others_act(shop, rng):
         plans.ask(subscription, rng.choice(_PLANS))
 
 
+def changed_elsewhere(shop, rng):
+    """Somebody changes the plan at Stripe, once or to and fro; the period may end, another plan be asked for."""
+    plans = shop.world.operators.plans
+    subscription = plans.subscribe(rng.choice(_PLANS), declines=rng.random() < 0.15)
+    yield soon(rng)
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        by, road = rng.choice(("dashboard", "portal", "api")), rng.choice(_ROADS)
+        plans.elsewhere(subscription, rng.choice(_PLANS), by, road)
+        yield rng.choice((0, 5, soon(rng)))
+    if rng.random() < 0.2:
+        plans.ask(subscription, rng.choice(_PLANS))
+        yield soon(rng)
+    if rng.random() < 0.3:
+        plans.renew(subscription)
+
+
 STORIES = (
+    Story(name="changed elsewhere", begin=begin(changed_elsewhere), weight=0, share=0.05),
     Story(name="changes plan", begin=begin(changes_plan), weight=0, share=0.05),
     Story(name="changes over periods", begin=begin(changes_over_periods), weight=0, share=0.05),
     Story(

@@ -1,0 +1,228 @@
+"""`redress plan seen | accept | restore`: changes of plan that were made elsewhere, and what becomes of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from sqlalchemy import Connection
+
+from ledger.plan_change_leases import lock_subscription
+from ledger.seen_plan_changes import Items, SeenPlan, list_seen, seen_by_id
+from ledger.seen_plan_leases import settle_seen
+from ledger.states import SeenPlanState
+from ops.moments import moment_text, short_moment
+from ops.operator_audit import audit_act
+from ops.operator_context import OperatorContext
+from ops.reasons import REASON_OPTION, require_reason
+from ops.terminal import json_option, print_facts, print_json, print_table, say
+from runtime.limits import SWEEP_ROWS_MAX
+from runtime.queues import RESTORE_PLAN_JOB
+
+_ACCEPTABLE = frozenset(
+    {
+        SeenPlanState.WAITING,
+        SeenPlanState.OBSERVED,
+        SeenPlanState.REVIEW,
+        SeenPlanState.RESTORING,
+    }
+)
+_RESTORABLE = frozenset({SeenPlanState.OBSERVED, SeenPlanState.REVIEW})
+
+
+@click.command("seen", epilog="Example: redress plan seen --state review")
+@click.argument("seen_id", type=int, required=False)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in SeenPlanState]),
+    help="Where the changes stand.",
+)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, SWEEP_ROWS_MAX))
+@json_option
+@click.pass_obj
+def seen_command(
+    operator: OperatorContext,
+    /,
+    seen_id: int | None,
+    states: Sequence[str],
+    limit: int,
+    *,
+    as_json: bool,
+) -> None:
+    """List changes of plan that Stripe's events told of, the newest first; or tell all about one.
+
+    Each says who made it (we, the customer portal, the dashboard, the API, Stripe itself), how it compares with
+    the terms, and what it took.
+    """
+    if seen_id is not None:
+        _show(operator, seen_id, as_json=as_json)
+        return
+    with operator.wiring() as wiring, wiring.store.read() as connection:
+        found = list_seen(connection, [SeenPlanState(state) for state in states], limit)
+    if as_json:
+        print_json({"seen": [_document(seen) for seen in found]})
+    elif found:
+        _print_list(found, operator.clock.now_ms())
+    elif states:
+        say("No change stands so; `redress plan seen` shows them all.")
+    else:
+        say("No event has told of a change of plan yet.")
+
+
+@click.command(
+    "accept", epilog="Example: redress plan accept 7 --reason 'a courtesy, agreed by mail'"
+)
+@click.argument("seen_id", type=int)
+@REASON_OPTION
+@click.pass_obj
+def accept_command(operator: OperatorContext, seen_id: int, *, reason: str | None) -> None:
+    """Let a change stand that was made elsewhere, whatever the terms say; nothing more is done about it."""
+    given, now_ms = require_reason(reason), operator.clock.now_ms()
+    with operator.wiring() as wiring, wiring.store.write() as connection:
+        seen = _locked(connection, seen_id)
+        if seen.state not in _ACCEPTABLE:
+            raise click.ClickException(
+                f"Change {seen_id} is {seen.state}; only one that is waiting, observed, in review or"
+                " being put right can be accepted."
+            )
+        settle_seen(
+            connection,
+            seen,
+            now_ms,
+            state=SeenPlanState.ACCEPTED.value,
+            note=f"accepted: {given}",
+            next_attempt_ms=None,
+            fence=seen.fence + 1,
+        )
+        _audit(connection, "plan.accept", seen_id, now_ms, given)
+    begun = " What was done at Stripe before stays." if seen.restored_ms is not None else ""
+    say(f"Change {seen_id} stands as it was made.{begun}")
+
+
+@click.command(
+    "restore", epilog="Example: redress plan restore 7 --reason 'the customer wants it as it was'"
+)
+@click.argument("seen_id", type=int)
+@REASON_OPTION
+@click.pass_obj
+def restore_command(operator: OperatorContext, seen_id: int, *, reason: str | None) -> None:
+    """Have a change put right that waits for a person, even if the subscription was put right today already."""
+    given, now_ms = require_reason(reason), operator.clock.now_ms()
+    with operator.wiring() as wiring:
+        with wiring.store.write() as connection:
+            seen = _locked(connection, seen_id)
+            if seen.state not in _RESTORABLE:
+                raise click.ClickException(
+                    f"Change {seen_id} is {seen.state}; only one that is observed or in review can be"
+                    " put right."
+                )
+            settle_seen(
+                connection,
+                seen,
+                now_ms,
+                state=SeenPlanState.WAITING.value,
+                insisted=True,
+                note=f"to be put right: {given}",
+                next_attempt_ms=now_ms,
+                attempts=0,
+                fence=seen.fence + 1,
+            )
+            _audit(connection, "plan.restore", seen_id, now_ms, given)
+        wiring.wakeups.wake_effect(RESTORE_PLAN_JOB, seen_id)
+    say(f"Change {seen_id} is looked at anew; `redress plan seen {seen_id}` tells how it stands.")
+
+
+def _show(operator: OperatorContext, seen_id: int, *, as_json: bool) -> None:
+    with operator.wiring() as wiring, wiring.store.read() as connection:
+        seen = _existing(connection, seen_id)
+    if as_json:
+        print_json(_document(seen))
+        return
+    say(f"Change {seen.seen_id}: {seen.state}")
+    print_facts(
+        [
+            ("subscription", seen.subscription_id),
+            ("customer", seen.customer_id or ""),
+            ("made by", seen.made_by.value),
+            ("made", moment_text(seen.seen_at * 1000)),
+            ("from", _prices(seen.before)),
+            ("to", _prices(seen.after)),
+            ("clause", seen.clause or ""),
+            ("took", seen.money or ""),
+            ("put right", "" if seen.restored_ms is None else moment_text(seen.restored_ms)),
+            ("event", seen.event_id),
+            ("note", seen.note or ""),
+        ],
+        indent=2,
+    )
+    if seen.state in _RESTORABLE:
+        say(
+            f"`redress plan accept {seen_id} --reason TEXT` lets it stand,"
+            f" `redress plan restore {seen_id} --reason TEXT` has it put right."
+        )
+
+
+def _locked(connection: Connection, seen_id: int) -> SeenPlan:
+    lock_subscription(connection, _existing(connection, seen_id).subscription_id)
+    return _existing(connection, seen_id, lock=True)
+
+
+def _existing(connection: Connection, seen_id: int, *, lock: bool = False) -> SeenPlan:
+    seen = seen_by_id(connection, seen_id, lock=lock)
+    if seen is None:
+        raise click.ClickException(
+            f"There is no seen change {seen_id}; `redress plan seen` shows them all."
+        )
+    return seen
+
+
+def _audit(connection: Connection, action: str, seen_id: int, now_ms: int, detail: str) -> None:
+    audit_act(connection, action, f"seen_plan_change:{seen_id}", now_ms=now_ms, detail=detail)
+
+
+def _prices(items: Items) -> str:
+    return ", ".join(
+        item.price_id if item.quantity == 1 else f"{item.quantity} x {item.price_id}"
+        for item in items
+    )
+
+
+def _document(seen: SeenPlan) -> dict[str, Any]:
+    return {
+        "seen_id": seen.seen_id,
+        "event_id": seen.event_id,
+        "subscription_id": seen.subscription_id,
+        "customer_id": seen.customer_id,
+        "made_by": seen.made_by.value,
+        "seen_at": seen.seen_at,
+        "from": [item.price_id for item in seen.before],
+        "to": [item.price_id for item in seen.after],
+        "state": seen.state.value,
+        "note": seen.note,
+        "clause": seen.clause,
+        "money": seen.money,
+        "restored_ms": seen.restored_ms,
+        "created_ms": seen.created_ms,
+        "changed_ms": seen.changed_ms,
+    }
+
+
+def _print_list(found: Sequence[SeenPlan], now_ms: int) -> None:
+    print_table(
+        ("made", "id", "subscription", "by", "to", "state", "note"),
+        [
+            (
+                short_moment(seen.seen_at * 1000, now_ms),
+                str(seen.seen_id),
+                seen.subscription_id,
+                seen.made_by.value,
+                _prices(seen.after),
+                seen.state.value,
+                seen.note or "",
+            )
+            for seen in found
+        ],
+        right=("id",),
+        whole=("made", "by", "state"),
+    )
