@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, or_, select, text
+from sqlalchemy import BigInteger, Connection, Integer, and_, bindparam, or_, select, text
 
 from ledger.insert_once import insert_once
 from ledger.plan_change_tables import OPEN_SQL, plan_changes
@@ -20,18 +20,25 @@ from ledger.states import PlanChangeState, PlanEffect, PlanStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPlanChange:
-    """What was asked for; `key` is the caller's own and makes a repetition harmless."""
+    """What was asked for; `key` is the caller's own and makes a repetition harmless.
+
+    A `preview` is decided and never carried out.
+    """
 
     key: str
     subscription_id: str
     price_id: str
     livemode: bool
     reason: str
+    preview: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanChange:
-    """One change as it stands. `step` is a call at Stripe whose outcome is not recorded yet."""
+    """One change as it stands. `step` is a call at Stripe whose outcome is not recorded yet.
+
+    `outlook` is JSON: what it would charge and issue, as far as that was decided.
+    """
 
     change_id: int
     key: str
@@ -39,6 +46,8 @@ class PlanChange:
     price_id: str
     livemode: bool
     reason: str
+    preview: bool
+    outlook: str | None
     state: PlanChangeState
     note: str | None
     effect: PlanEffect | None
@@ -80,6 +89,7 @@ def write_change(connection: Connection, asked: NewPlanChange, now_ms: int) -> t
         "price_id": asked.price_id,
         "livemode": asked.livemode,
         "reason": asked.reason,
+        "preview": asked.preview,
         "state": PlanChangeState.WAITING.value,
         "next_attempt_ms": now_ms,
         "created_ms": now_ms,
@@ -89,10 +99,11 @@ def write_change(connection: Connection, asked: NewPlanChange, now_ms: int) -> t
     if written is not None:
         return written, True
     known = connection.execute(_BY_KEY, {"known_key": asked.key}).one()
-    if (known.subscription_id, known.price_id, known.livemode) != (
+    if (known.subscription_id, known.price_id, known.livemode, known.preview) != (
         asked.subscription_id,
         asked.price_id,
         asked.livemode,
+        asked.preview,
     ):
         raise ChangeConflict(f"the key {asked.key} was used before for another change")
     return int(known.id), False
@@ -105,6 +116,14 @@ def change_by_id(
     query = _BY_ID.with_for_update() if lock else _BY_ID
     row = connection.execute(query, {"change": change_id}).first()
     return None if row is None else change_of_row(row)
+
+
+def changes_of_subscription(
+    connection: Connection, subscription_id: str, count_max: int
+) -> list[PlanChange]:
+    """The newest changes of a subscription, newest first."""
+    parameters = {"subscription": subscription_id, "most": count_max}
+    return [change_of_row(row) for row in connection.execute(_NEWEST, parameters)]
 
 
 def list_changes(
@@ -158,6 +177,8 @@ def change_of_row(row: AnyRow) -> PlanChange:
         price_id=row.price_id,
         livemode=row.livemode,
         reason=row.reason,
+        preview=row.preview,
+        outlook=row.outlook,
         state=PlanChangeState(row.state),
         note=row.note,
         effect=None if row.effect is None else PlanEffect(row.effect),
@@ -184,6 +205,12 @@ _BY_ID = select(plan_changes).where(plan_changes.c.id == bindparam("change"))
 _OF_SUBSCRIPTION = plan_changes.c.subscription_id == bindparam("subscription")
 # Literal, so that the partial indexes apply.
 _OPEN = text(f"plan_changes.{OPEN_SQL}")
+_NEWEST = (
+    select(plan_changes)
+    .where(_OF_SUBSCRIPTION)
+    .order_by(plan_changes.c.id.desc())
+    .limit(bindparam("most", type_=Integer))
+)
 _OWN_SCHEDULES = select(plan_changes.c.schedule_id).where(
     _OF_SUBSCRIPTION, plan_changes.c.schedule_id.is_not(None)
 )

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from ledger.states import PlanChangeState, PlanEffect, PlanStep
@@ -27,6 +28,8 @@ plan_changes = Table(
     Column("price_id", Text, nullable=False),
     Column("livemode", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("preview", Boolean, nullable=False, server_default=false()),
+    Column("outlook", Text),
     Column("state", Text, nullable=False),
     Column("note", Text),
     Column("effect", Text),

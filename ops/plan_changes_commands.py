@@ -1,5 +1,6 @@
 """`redress plan change | list | show | withdraw`: changes of plan that are asked for here."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -128,6 +129,7 @@ def show_command(operator: OperatorContext, change_id: int, *, as_json: bool) ->
             ("takes effect", _EFFECTS[change.effect]),
             ("on", "" if change.effective_at is None else moment_text(change.effective_at * 1000)),
             ("clause", change.clause or ""),
+            ("only a preview", "yes" if change.preview else ""),
             ("schedule", change.schedule_id or ""),
             ("asked", moment_text(change.created_ms)),
             ("why", change.reason),
@@ -203,6 +205,8 @@ def _document(change: PlanChange) -> dict[str, Any]:
         "effective_at": change.effective_at,
         "schedule_id": change.schedule_id,
         "reason": change.reason,
+        "preview": change.preview,
+        "outlook": None if change.outlook is None else json.loads(change.outlook),
         "created_ms": change.created_ms,
         "changed_ms": change.changed_ms,
     }

@@ -36,6 +36,9 @@ REQUEST_WAIT_MS: Final = 60_000
 # tells of the switch: Stripe renews a subscription within the hour.
 PLAN_SWITCH_GRACE_SECONDS: Final = 3600
 
+# Changes of one subscription in one answer: who asks wants the pending one and some before it.
+PLAN_CHANGES_SHOWN_MAX: Final = 20
+
 # What a customer writes about a purchase: a product's name or an id, and the story behind it.
 REQUEST_TEXT_CHARS_MAX: Final = 200
 REQUEST_EVIDENCE_CHARS_MAX: Final = 4_000

@@ -24,7 +24,7 @@ _WITH_BODY: Final[Mapping[int, str]] = {
 }
 _OTHERS: Final[Mapping[int, str]] = {
     404: "There is no such thing.",
-    409: "The key was used before for something else.",
+    409: "The key was used before for something else, or it is too late.",
 }
 
 

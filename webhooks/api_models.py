@@ -5,7 +5,14 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ledger.states import ClaimState, RequestState, Standing, StandingCause
+from ledger.states import (
+    ClaimState,
+    PlanChangeState,
+    PlanEffect,
+    RequestState,
+    Standing,
+    StandingCause,
+)
 from policy.credit_losses import CreditLoss
 from policy.decision import Verdict
 from policy.request_facts import Reason
@@ -223,6 +230,60 @@ class CreditClaimOut(_Model):
     state: ClaimState
     note: str | None = Field(description="What is not known, or why not all comes back.")
     decision: CreditDecisionOut | None
+
+
+class PlanChangeIn(Taken):
+    """A subscriber wants another plan."""
+
+    key: RequestKey = Field(description="Yours, unique for ever: a repetition changes nothing.")
+    subscription_id: Name = Field(description="Stripe's id of the subscription.")
+    price_id: Name = Field(description="Stripe's id of the price that is wanted.")
+    preview: bool = Field(
+        default=False, description="true: say what it would do, and do nothing of it."
+    )
+    reason: RequestText = Field(
+        default="asked for by the product", description="Why, for whoever looks at it later."
+    )
+
+
+class OutlookOut(_Model):
+    """What a change charges and issues; credits are per month, null outside the catalogue."""
+
+    due_now: AmountOut | None = Field(description="Charged when it takes effect at once.")
+    due_then: AmountOut | None = Field(description="Charged at the end of the period.")
+    credits_now: int = Field(description="Issued at once; earlier credits stay.")
+    credits_before: int | None
+    credits_after: int | None
+
+
+class PlanChangeOut(_Model):
+    """One change of plan as it stands."""
+
+    change_id: int
+    subscription_id: str
+    from_price_id: str | None
+    to_price_id: str
+    preview: bool
+    state: PlanChangeState
+    note: str | None = Field(description="Why it is not carried out, and what to do.")
+    effect: PlanEffect | None = Field(description="now, period_end, or stay; null: not decided.")
+    clause: str | None
+    effective_at: int | None = Field(description="When the new plan begins. Unix seconds, UTC.")
+    outlook: OutlookOut | None
+
+
+class PlanChangesOut(_Model):
+    """The newest changes of one subscription, newest first."""
+
+    changes: list[PlanChangeOut]
+
+
+class WithdrawalIn(Taken):
+    """A change is taken back."""
+
+    reason: RequestText = Field(
+        default="asked for by the product", description="Why, for whoever looks at it later."
+    )
 
 
 class FieldProblem(_Model):

@@ -55,6 +55,7 @@ class ProductApi:
     store: Store
     clock: Clock
     wakeups: Wakeups
+    livemode: bool = False
 
     def report_usage(self, told: models.UsageReportIn) -> tuple[int, models.UsageReportOut]:
         """Write a batch of usage, some hundred entries at a time: deliveries wait for the same lock.

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from webhooks import api_models as models
-from webhooks import claims_api
+from webhooks import claims_api, plan_changes_api
 from webhooks.product_api import ID_MAX, ProductApi
 
 
@@ -42,14 +42,39 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _customer(text: str) -> str:
-    if not text.isprintable() or len(text) > _CUSTOMER_CHARS_MAX:
+def _an_id(text: str) -> str:
+    if not text.isprintable() or len(text) > _STRIPE_ID_CHARS_MAX:
         raise ValueError(text)
     return text
 
 
-_CUSTOMER_CHARS_MAX: Final = 200
+_STRIPE_ID_CHARS_MAX: Final = 200
 _ID_SCHEMA: Final[Mapping[str, object]] = {"type": "integer", "minimum": 1, "maximum": ID_MAX}
+
+
+def _id_of(name: str, noun: str) -> tuple[Parameter, ...]:
+    """The one parameter of a call about one row of ours."""
+    return (
+        Parameter(
+            name=name,
+            description=f"The id that the {noun} was answered with.",
+            schema=_ID_SCHEMA,
+            convert=_whole,
+        ),
+    )
+
+
+def _stripe_id(name: str, noun: str) -> tuple[Parameter, ...]:
+    """The one parameter of a call about one of Stripe's objects."""
+    return (
+        Parameter(
+            name=name,
+            description=f"Stripe's id of the {noun}.",
+            schema={"type": "string", "minLength": 1, "maxLength": _STRIPE_ID_CHARS_MAX},
+            convert=_an_id,
+        ),
+    )
+
 
 ROUTES: Final = (
     Route(
@@ -78,14 +103,7 @@ ROUTES: Final = (
         summary="One claim of credits and its decision",
         handler=claims_api.show_claim,
         answers={200: models.CreditClaimOut},
-        parameters=(
-            Parameter(
-                name="claim_id",
-                description="The id that the claim was answered with.",
-                schema=_ID_SCHEMA,
-                convert=_whole,
-            ),
-        ),
+        parameters=_id_of("claim_id", "claim"),
         refusals=frozenset({404}),
     ),
     Route(
@@ -95,14 +113,7 @@ ROUTES: Final = (
         summary="A customer's standing and credits",
         handler=ProductApi.show_customer,
         answers={200: models.CustomerOut},
-        parameters=(
-            Parameter(
-                name="customer_id",
-                description="Stripe's id of the customer.",
-                schema={"type": "string", "minLength": 1, "maxLength": _CUSTOMER_CHARS_MAX},
-                convert=_customer,
-            ),
-        ),
+        parameters=_stripe_id("customer_id", "customer"),
         refusals=frozenset({404}),
     ),
     Route(
@@ -122,14 +133,48 @@ ROUTES: Final = (
         summary="One refund request and its decision",
         handler=ProductApi.show_request,
         answers={200: models.RefundRequestOut},
-        parameters=(
-            Parameter(
-                name="request_id",
-                description="The id that the request was answered with.",
-                schema=_ID_SCHEMA,
-                convert=_whole,
-            ),
-        ),
+        parameters=_id_of("request_id", "request"),
+        refusals=frozenset({404}),
+    ),
+    Route(
+        method="POST",
+        path="/api/plan-changes",
+        name="askForPlan",
+        summary="Ask for another plan of a subscription, or for what it would do",
+        handler=plan_changes_api.ask_for_plan,
+        body=models.PlanChangeIn,
+        answers={202: models.PlanChangeOut},
+        refusals=frozenset({409}),
+    ),
+    Route(
+        method="GET",
+        path="/api/plan-changes/{change_id}",
+        name="showPlanChange",
+        summary="One change of plan",
+        handler=plan_changes_api.show_plan_change,
+        answers={200: models.PlanChangeOut},
+        parameters=_id_of("change_id", "change"),
+        refusals=frozenset({404}),
+    ),
+    Route(
+        method="POST",
+        path="/api/plan-changes/{change_id}/withdraw",
+        name="withdrawPlanChange",
+        summary="Take a change back that has not taken effect",
+        handler=plan_changes_api.withdraw_plan_change,
+        body=models.WithdrawalIn,
+        answers={202: models.PlanChangeOut},
+        parameters=_id_of("change_id", "change"),
+        refusals=frozenset({404, 409}),
+    ),
+    Route(
+        method="GET",
+        path="/api/subscriptions/{subscription_id}/plan-changes",
+        name="listPlanChanges",
+        summary="The newest changes of a subscription's plan",
+        handler=plan_changes_api.list_plan_changes,
+        answers={200: models.PlanChangesOut},
+        parameters=_stripe_id("subscription_id", "subscription"),
         refusals=frozenset({404}),
     ),
 )

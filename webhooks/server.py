@@ -41,7 +41,12 @@ def serve(settings: Settings) -> None:
     """
     with open_wiring(settings) as wiring:
         receiver = build_receiver(wiring)
-        api = ProductApi(store=wiring.store, clock=wiring.clock, wakeups=wiring.wakeups)
+        api = ProductApi(
+            store=wiring.store,
+            clock=wiring.clock,
+            wakeups=wiring.wakeups,
+            livemode=wiring.settings.livemode,
+        )
         front = Front(receiver, create_app(receiver, build_readiness(wiring), api))
         try:
             asyncio.run(_run(front, settings))

@@ -32,9 +32,16 @@ from workers.context import WorkerContext
 from workers.gateway_errors import GatewayError, Rejected
 from workers.money_brakes import all_stopped
 from workers.plan_at_stripe import SubscriptionAtHand, price_at_hand, subscription_at_hand
-from workers.plan_preview import NOTHING_TO_CHANGE, PlanPreview, preview_plan
+from workers.plan_preview import NOTHING_TO_CHANGE, PlanPreview, outlook_of, preview_plan
 from workers.plan_schedules import Switch, phases_params, schedule_params, switch_params
-from workers.plan_steps import call_step, finish_step, hold, try_later
+from workers.plan_steps import (
+    call_step,
+    decision_values,
+    finish_step,
+    hold,
+    step_values,
+    try_later,
+)
 from workers.rendered_fields import UnreadableRendering
 from workers.retries import exhausted
 
@@ -44,6 +51,7 @@ NOT_KNOWN = "Stripe does not know this subscription or price ({}): check both id
 OTHER_KEY = "The subscription and STRIPE_API_KEY are not both live or both test."
 OVER = "The subscription ended before the change took effect."
 LET_GO = "Its schedule was released or changed at Stripe, so it will not happen: ask for it again."
+PREVIEW = "A preview: nothing is sent."
 TOO_LATE = "It had taken effect before it was taken back."
 
 
@@ -157,6 +165,7 @@ def _decided(change: PlanChange, preview: PlanPreview) -> PlanChange:
     now = decision.effect is Effect.NOW
     return replace(
         change,
+        outlook=outlook_of(preview),
         effect=PlanEffect.NOW if now else PlanEffect.PERIOD_END,
         clause=decision.clause.clause.value,
         from_price_id=preview.subscription.items[0].price.price_id,
@@ -191,37 +200,13 @@ def _commit(
             change,
             now_ms,
             note=change.note,
-            **_decision_values(change),
-            **_step_values(change, step, params, now_ms),
+            **decision_values(change),
+            **step_values(change, step, params, now_ms),
         )
     if committed is None or step is None:
         return None
     context.crash.reach(crash_points.PLAN_COMMITTED)
     return call_step(context, committed, now_ms + EFFECT_LEASE_MS)
-
-
-def _step_values(
-    change: PlanChange, step: PlanStep | None, params: str | None, now_ms: int
-) -> dict[str, object]:
-    if step is None:
-        return {"state": PlanChangeState.APPLIED.value, "next_attempt_ms": None}
-    return {
-        "step": step.value,
-        "step_params": params,
-        "step_ms": now_ms,
-        "round": change.round + 1,
-        "lease_until_ms": now_ms + EFFECT_LEASE_MS,
-    }
-
-
-def _decision_values(change: PlanChange) -> dict[str, object]:
-    return {
-        "effect": None if change.effect is None else change.effect.value,
-        "clause": change.clause,
-        "from_price_id": change.from_price_id,
-        "effective_at": change.effective_at,
-        "schedule_id": change.schedule_id,
-    }
 
 
 def _kept_from(context: WorkerContext, connection: Connection, change: PlanChange) -> bool:
@@ -231,15 +216,16 @@ def _kept_from(context: WorkerContext, connection: Connection, change: PlanChang
     if waiting and waits_behind(connection, change):
         settle_change(connection, change, now_ms, next_attempt_ms=now_ms)
         return True
-    if waiting and change.round == 0 and context.settings.redress_mode is not Mode.ENFORCE:
+    unsent = _unsent(context, change) if waiting and change.round == 0 else None
+    if unsent is not None:
         settle_change(
             connection,
             change,
             now_ms,
             state=PlanChangeState.OBSERVED.value,
-            note="REDRESS_MODE is observe: nothing is sent",
+            note=unsent,
             next_attempt_ms=None,
-            **_decision_values(change),
+            **decision_values(change),
         )
         return True
     held = all_stopped(connection, context.settings, livemode=change.livemode)
@@ -247,6 +233,15 @@ def _kept_from(context: WorkerContext, connection: Connection, change: PlanChang
         return False
     hold(connection, change, held, now_ms)
     return True
+
+
+def _unsent(context: WorkerContext, change: PlanChange) -> str | None:
+    """Why a decided change is never carried out; None when it is."""
+    if change.preview:
+        return PREVIEW
+    if context.settings.redress_mode is not Mode.ENFORCE:
+        return "REDRESS_MODE is observe: nothing is sent"
+    return None
 
 
 def _take_back(

@@ -4,6 +4,7 @@ Source: policy § Plan changes for when and how much; docs.stripe.com/billing/su
 subscription in each state can take.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -59,6 +60,20 @@ def preview_plan(subscription: SubscriptionAtHand, wanted: PriceAtHand) -> PlanP
         if item.price.offer is None
         else item.price.offer.credits * item.quantity,
         credits_after=credits_after,
+    )
+
+
+def outlook_of(preview: PlanPreview) -> str:
+    """What a change would charge and issue, as JSON: money in minor units, credits per month."""
+    return json.dumps(
+        {
+            "due_now": None if preview.due_now is None else preview.due_now.to_fields(),
+            "due_then": None if preview.due_then is None else preview.due_then.to_fields(),
+            "credits_now": preview.credits_now,
+            "credits_before": preview.credits_before,
+            "credits_after": preview.credits_after,
+        },
+        sort_keys=True,
     )
 
 

@@ -84,6 +84,33 @@ def call_step(context: WorkerContext, change: PlanChange, until_ms: int) -> Plan
     return _record(context, change, answer)
 
 
+def step_values(
+    change: PlanChange, step: PlanStep | None, params: str | None, now_ms: int
+) -> dict[str, object]:
+    """What is written when a step is committed; None: there is nothing to send, and it is done."""
+    if step is None:
+        return {"state": PlanChangeState.APPLIED.value, "next_attempt_ms": None}
+    return {
+        "step": step.value,
+        "step_params": params,
+        "step_ms": now_ms,
+        "round": change.round + 1,
+        "lease_until_ms": now_ms + EFFECT_LEASE_MS,
+    }
+
+
+def decision_values(change: PlanChange) -> dict[str, object]:
+    """What is written of a decision."""
+    return {
+        "outlook": change.outlook,
+        "effect": None if change.effect is None else change.effect.value,
+        "clause": change.clause,
+        "from_price_id": change.from_price_id,
+        "effective_at": change.effective_at,
+        "schedule_id": change.schedule_id,
+    }
+
+
 def hold(connection: Connection, change: PlanChange, why: str, now_ms: int) -> None:
     """Keep a change back; tries that a brake cost do not count."""
     probe("plan.held")

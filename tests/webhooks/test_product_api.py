@@ -434,8 +434,12 @@ def test_document(call):
         "/api/credits/claims/{claim_id}",
         "/api/credits/usage",
         "/api/customers/{customer_id}",
+        "/api/plan-changes",
+        "/api/plan-changes/{change_id}",
+        "/api/plan-changes/{change_id}/withdraw",
         "/api/refund-requests",
         "/api/refund-requests/{request_id}",
+        "/api/subscriptions/{subscription_id}/plan-changes",
     } == set(told["paths"])
 
 

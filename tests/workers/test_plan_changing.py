@@ -1,14 +1,17 @@
 """A change of plan that is asked for here ends at Stripe as the terms' table says, to the cent."""
 
 import itertools
+import json
 
 import pytest
 
+from ledger.asked_plan_changes import NewPlanChange, write_change
 from ledger.states import PlanChangeState, PlanEffect
 from runtime.queues import CHANGE_PLAN_JOB
 from tests.fakes.plan_shop import PRICES, PlanShop
 from tests.fakes.worker_world import NthMeanwhile
 from workers import crash_points
+from workers.plan_changing import PREVIEW
 
 SCHEDULED, APPLIED = PlanChangeState.SCHEDULED, PlanChangeState.APPLIED
 
@@ -310,3 +313,27 @@ def test_withdrawn_meanwhile(memory, quick, plan):
             assert ("withdrawn", [1000, 1000]) == (state, paid), (point, nth)
 
     assert "withdrawn" in ends
+
+
+def test_preview(quick):
+    """A preview tells what a change would do, and neither carries it out nor takes another one's place."""
+    subscription = quick.subscribe("basic-month")
+    quick.asked(subscription, "studio-month")
+    before = quick.calls()
+    asked = NewPlanChange(
+        key="look",
+        subscription_id=subscription,
+        price_id=quick.prices["pro-year"],
+        livemode=False,
+        reason="a test",
+        preview=True,
+    )
+    with quick.store.write() as connection:
+        preview_id, _ = write_change(connection, asked, quick.clock.now_ms())
+    quick.settle(120)
+    shown = quick.change(preview_id)
+
+    assert ("observed", PREVIEW, "now") == (shown.state, shown.note, shown.effect)
+    assert {"amount_minor": 20_000, "currency": "usd"} == json.loads(shown.outlook)["due_now"]
+    assert before == quick.calls()
+    assert ["scheduled", "observed"] == quick.states()

@@ -16,7 +16,12 @@ _OPEN = "state IN ('waiting', 'restoring', 'crediting')"
 
 
 def upgrade() -> None:
-    """Add the tables."""
+    """Add the tables, and what a change that was asked for here would do."""
+    op.add_column(
+        "plan_changes",
+        sa.Column("preview", sa.Boolean(), server_default=sa.false(), nullable=False),
+    )
+    op.add_column("plan_changes", sa.Column("outlook", sa.Text(), nullable=True))
     op.create_table(
         "seen_plan_changes",
         sa.Column("id", _ROW_ID, nullable=False),

@@ -80,7 +80,7 @@ def changed_elsewhere(shop, rng):
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         by, road = rng.choice(("dashboard", "portal", "api")), rng.choice(_ROADS)
         plans.elsewhere(subscription, rng.choice(_PLANS), by, road)
-        yield rng.choice((0, 5, soon(rng)))
+        yield rng.choice((0, 5, 120, soon(rng)))
     if rng.random() < 0.2:
         plans.ask(subscription, rng.choice(_PLANS))
         yield soon(rng)
