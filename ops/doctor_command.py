@@ -9,6 +9,7 @@ from ops.diagnosis import Diagnosis, Level
 from ops.ledger_diagnoses import diagnose_ledger
 from ops.machine_diagnoses import diagnose_folder, diagnose_redis, diagnose_stripe
 from ops.operator_context import NoLedgerYet, OperatorContext
+from ops.portal_diagnosis import diagnose_portal
 from ops.terminal import json_option, print_json, print_table, say
 from runtime.settings import SettingsError
 
@@ -52,6 +53,7 @@ def diagnose(operator: OperatorContext) -> Iterator[Diagnosis]:
     yield Diagnosis(subject="settings", level=Level.OK, found="every variable is usable")
     yield from diagnose_folder(settings)
     yield from diagnose_stripe(settings)
+    yield from diagnose_portal(settings)
     try:
         with operator.wiring() as wiring:
             yield from diagnose_ledger(wiring)

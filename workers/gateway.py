@@ -245,6 +245,12 @@ class StripeGateway:
         create = self._client.v1.customers.balance_transactions.create
         return _asked(lambda: _rendered(create(customer_id, given, options)))
 
+    def portal_configurations(self) -> list[Rendered]:
+        """The configurations of the customer portal that are in use, with what they offer."""
+        offered = "data.features.subscription_update.products"
+        query: Any = {"active": True, "expand": [offered], "limit": _PAGE}
+        return _asked(lambda: _every(self._client.v1.billing_portal.configurations.list(query)))
+
 
 def _exactly(params: str, idempotency_key: str) -> tuple[Any, Any]:
     """The parameters and options of a call that is made once."""

@@ -17,6 +17,7 @@ from ops.sandbox import (
     api_invoices,
     api_payment_intents,
     api_payment_methods,
+    api_portal,
     api_products,
     api_radar,
     api_refunds,
@@ -46,9 +47,10 @@ class Route:
 def _route(line: str, accepts: str, handler: Handler, *extra: str) -> Route:
     method, pattern = line.split()
     module = "_" + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", accepts).lower() + "_params"
-    if accepts.startswith("Radar"):
-        module = "radar._" + module.removeprefix("_radar_")
-        accepts = accepts.removeprefix("Radar")
+    for prefix, package in (("Radar", "radar"), ("BillingPortal", "billing_portal")):
+        if accepts.startswith(prefix):
+            module = f"{package}._" + module.removeprefix(f"_{package}_")
+            accepts = accepts.removeprefix(prefix)
     return Route(
         method=method,
         pattern=pattern,
@@ -170,6 +172,22 @@ ROUTES = (
     _route("GET reviews", "ReviewList", api_radar.list_reviews),
     _route("GET reviews/{id}", "ReviewRetrieve", api_radar.retrieve_review),
     _route("POST reviews/{id}/approve", "ReviewApprove", api_radar.approve_review),
+    _route(
+        "POST billing_portal/configurations", "BillingPortalConfigurationCreate", api_portal.create
+    ),
+    _route(
+        "GET billing_portal/configurations", "BillingPortalConfigurationList", api_portal.list_all
+    ),
+    _route(
+        "GET billing_portal/configurations/{id}",
+        "BillingPortalConfigurationRetrieve",
+        api_portal.retrieve,
+    ),
+    _route(
+        "POST billing_portal/configurations/{id}",
+        "BillingPortalConfigurationUpdate",
+        api_portal.update,
+    ),
     _route("GET events", "EventList", api_events.list_events),
     _route("GET events/{id}", "EventRetrieve", api_events.retrieve_event),
     _route("POST webhook_endpoints", "WebhookEndpointCreate", api_events.create_endpoint),

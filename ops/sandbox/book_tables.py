@@ -20,6 +20,7 @@ KINDS = (
     "invoices",
     "payment_intents",
     "payment_methods",
+    "portal_configurations",
     "portal_sessions",
     "prices",
     "products",

@@ -203,8 +203,9 @@ def test_brake_shows(world):
         ),
     ],
 )
-def test_stripe(world, settings, found):
+def test_stripe(world, monkeypatch, settings, found):
     """The doctor says which Stripe is served and whether real money moves, and shows no key."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nobody is there: no call leaves
     if settings:
         settings = settings | {
             "STRIPE_WEBHOOK_SECRETS": "whsec_0123456789abcdef,whsec_fedcba9876543210"
@@ -215,6 +216,7 @@ def test_stripe(world, settings, found):
     assert found == checks["Stripe"]["found"]
     if settings:
         assert "2 accepted" == checks["signing secrets"]["found"]
+        assert checks["customer portal"]["found"].startswith("cannot be read (")
     assert "whsec" not in str(checks)
 
 

@@ -1,5 +1,6 @@
 """`redress plan preview` asks Stripe, changes nothing, and says in sentences what it found."""
 
+import json
 import random
 
 import pytest
@@ -97,3 +98,46 @@ def test_no_key(bare):
 def bare(tmp_path, clock):
     """The command line without a database, which a preview does not need."""
     return CommandLine({"REDRESS_DATA": str(tmp_path)}, clock)
+
+
+def checks_of(bare, counter):
+    """What the doctor says about the portal: (level, what was found)."""
+    ran = bare("doctor", "--json", **stripe(counter))
+    checks = json.loads(ran.stdout)["checks"]
+    return [(one["level"], one["found"]) for one in checks if one["subject"] == "customer portal"]
+
+
+def test_the_doctor_reads_the_portal(bare, counter):
+    """What the portal would allow against the terms is told for each configuration in use, with its setting."""
+    assert [("ok", "allows nothing against the terms")] == checks_of(bare, counter)
+
+    prices = [counter.price(plan, "usd") for plan in ("starter-month", "studio-month")]
+    product = counter.till.get(f"/v1/prices/{prices[0]}")["product"]
+    update = {
+        "enabled": True,
+        "default_allowed_updates": ["price"],
+        "products": [{"product": product, "prices": prices}],
+        "trial_update_behavior": "continue_trial",
+        "schedule_at_period_end": {"conditions": [{"type": "decreasing_item_amount"}]},
+    }
+    path = "/v1/billing_portal/configurations"
+    made = counter.till.post(path, {"features": {"subscription_update": update}})
+    ((level, found),) = checks_of(bare, counter)
+
+    assert "warn" == level
+    assert found.startswith(f"{made['id']}: Customers could move from")
+    assert found.endswith("at once, before the period's end. (against CHANGE-UP)")
+
+    counter.till.post(f"{path}/{made['id']}", {"active": False})
+
+    assert [("ok", "allows nothing against the terms")] == checks_of(bare, counter)
+
+
+def test_a_portal_that_cannot_be_read(bare, counter):
+    """A portal that Stripe does not show is a warning, and stops no other check."""
+    fault = {"kind": "500", "path_prefix": "/v1/billing_portal", "method": "GET"}
+    counter.till.control("/sandbox/faults", [fault])
+    ((level, found),) = checks_of(bare, counter)
+
+    assert "warn" == level
+    assert found.startswith("cannot be read (")
