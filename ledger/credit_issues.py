@@ -140,6 +140,18 @@ def ended_at(connection: Connection, subscription_id: str) -> int | None:
     return found
 
 
+def superseded(connection: Connection, purchase: Purchase, month_at: int) -> bool:
+    """Whether another plan of the subscription was paid for since, and not given back, before a month began."""
+    parameters = {
+        "subscription": purchase.subscription_id,
+        "source": purchase.source,
+        "after": purchase.paid_at,
+        "before": month_at,
+    }
+    since = connection.execute(_PAID_SINCE, parameters).scalars().all()
+    return any(not was_given_back(connection, source) for source in since)
+
+
 def _issue(row: AnyRow) -> Issue:
     return Issue(
         issue_id=row.id,
@@ -213,6 +225,13 @@ _GIVEN_BACK = select(charges.c.charge_id).where(
             refund_intents.c.state.in_([state.value for state in SPENT]),
         ),
     ),
+)
+_PAID_SINCE = select(credit_issues.c.source).where(
+    credit_issues.c.subscription_id == bindparam("subscription"),
+    credit_issues.c.source != bindparam("source"),
+    credit_issues.c.paid_at > bindparam("after", type_=BigInteger),
+    credit_issues.c.paid_at <= bindparam("before", type_=BigInteger),
+    credit_issues.c.state.in_([IssueState.ISSUING.value, IssueState.DONE.value]),
 )
 _PRICES = select(prices.c.price_id, prices.c.interval, prices.c.offer).where(
     prices.c.price_id.in_(bindparam("refs", expanding=True))

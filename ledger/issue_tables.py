@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Index,
     Integer,
     Table,
     Text,
@@ -32,5 +33,6 @@ credit_issues = Table(
     CheckConstraint("quantity > 0", name="inv_issue_quantity"),
     CheckConstraint("(state = 'issuing') = (next_at IS NOT NULL)", name="inv_issuing_has_time"),
 )
+Index("ix_credit_issues_subscription", credit_issues.c.subscription_id)
 partial_index("ix_credit_issues_due", credit_issues.c.next_at, where="state = 'issuing'")
 partial_index("ix_credit_issues_waiting", credit_issues.c.ref, where="state = 'waiting'")

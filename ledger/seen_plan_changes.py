@@ -118,6 +118,11 @@ def portal_opened(connection: Connection, customer_id: str, since: int, until: i
     return connection.execute(_PORTAL, parameters).first() is not None
 
 
+def is_unsettled(connection: Connection, subscription_id: str) -> bool:
+    """Whether a change of a subscription that was made elsewhere may still be put right."""
+    return connection.execute(_UNSETTLED, {"subscription": subscription_id}).first() is not None
+
+
 def dump_items(items: Sequence[SubscriptionItem]) -> str:
     """Items as the ledger keeps them."""
     return json.dumps([asdict(item) for item in items], sort_keys=True)
@@ -160,6 +165,17 @@ _WRITE = insert_once(seen_plan_changes, seen_plan_changes.c.id, key=["event_id"]
 _BY_ID = select(seen_plan_changes).where(seen_plan_changes.c.id == bindparam("seen"))
 _OF_SUBSCRIPTION = select(seen_plan_changes).where(
     seen_plan_changes.c.subscription_id == bindparam("subscription")
+)
+_UNSETTLED = select(seen_plan_changes.c.id).where(
+    seen_plan_changes.c.subscription_id == bindparam("subscription"),
+    seen_plan_changes.c.state.in_(
+        [
+            SeenPlanState.WAITING.value,
+            SeenPlanState.RESTORING.value,
+            SeenPlanState.CREDITING.value,
+            SeenPlanState.REVIEW.value,
+        ]
+    ),
 )
 _PORTAL = select(portal_sessions.c.session_id).where(
     portal_sessions.c.customer_id == bindparam("customer"),

@@ -18,6 +18,7 @@ from ledger.credit_issues import (
     move_issue,
     note_purchase,
     reopen_issues,
+    superseded,
     take_issue,
     waiting_for,
     was_given_back,
@@ -25,11 +26,13 @@ from ledger.credit_issues import (
 from ledger.credits import grant_credits
 from ledger.look_ups import want_look_up
 from ledger.projections import Projection, Sighting
+from ledger.seen_plan_changes import is_unsettled
 from ledger.states import IssueState
 from policy.billing_periods import period_end
 from policy.catalogue import Offer
 from policy.request_facts import Plan
 from policy.request_terms import MONTHS_OF_YEAR
+from runtime.call_limits import PLAN_PERSON_PAUSE_SECONDS
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.probes import probe
 from workers.context import WorkerContext
@@ -164,11 +167,32 @@ def _issue_month(context: WorkerContext, connection: Connection, issue: Issue) -
     ended = None
     if purchase.subscription_id is not None:
         ended = ended_at(connection, purchase.subscription_id)
+        if superseded(connection, purchase, month_at):
+            _after_another_plan(context, connection, issue, purchase.subscription_id)
+            return
     offer = context.catalogue.look(connection, [purchase.ref]).get(purchase.ref)
     if offer is None or (ended is not None and ended <= month_at):
         _stop(context, connection, issue)
     else:
         _issue(context, connection, issue, offer)
+
+
+def _after_another_plan(
+    context: WorkerContext, connection: Connection, issue: Issue, subscription_id: str
+) -> None:
+    """A year ends early where another plan was paid for; while that may be put right, the month waits."""
+    if not is_unsettled(connection, subscription_id):
+        _stop(context, connection, issue)
+        return
+    now_ms = context.clock.now_ms()
+    move_issue(
+        connection,
+        issue.issue_id,
+        IssueState.ISSUING,
+        issued=issue.issued,
+        next_at=now_ms // 1000 + PLAN_PERSON_PAUSE_SECONDS,
+        now_ms=now_ms,
+    )
 
 
 def _issue(context: WorkerContext, connection: Connection, issue: Issue, offer: Offer) -> None:

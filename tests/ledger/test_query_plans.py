@@ -19,6 +19,7 @@ from ledger.brake import spend_since
 from ledger.cases import cases_about, cases_keeping
 from ledger.credit_claims import due_claims, take_claim
 from ledger.credit_decisions import last_credit_decision
+from ledger.credit_issues import Purchase, superseded
 from ledger.credit_returns import credits_gone
 from ledger.decisions import last_decision, seal_decisions
 from ledger.inbox import claim_events, release_expired, waiting_count
@@ -38,6 +39,7 @@ from ledger.refund_intents import (
 from ledger.refund_requests import due_requests, lease_request, requests_of_case
 from ledger.seen_plan_changes import (
     NewSeenPlan,
+    is_unsettled,
     portal_opened,
     seen_of_subscription,
     write_seen,
@@ -123,6 +125,19 @@ _OFTEN = {
     "due_seen": lambda connection: due_seen(connection, NOON_MS, 100),
     "lease_seen": lambda connection: lease_seen(connection, put_seen(connection), NOON_MS, NOON_MS),
     "seen_of_subscription": lambda connection: seen_of_subscription(connection, "sub_1"),
+    "is_unsettled": lambda connection: is_unsettled(connection, "sub_1"),
+    "superseded": lambda connection: superseded(
+        connection,
+        Purchase(
+            source="in_1",
+            ref="price_1",
+            customer_id="cus_1",
+            subscription_id="sub_1",
+            quantity=1,
+            paid_at=0,
+        ),
+        NOON_MS // 1000,
+    ),
     "portal_opened": lambda connection: portal_opened(connection, "cus_1", 0, NOON_MS // 1000),
     "wake_scheduled": lambda connection: wake_scheduled(connection, "sub_1", NOON_MS),
     "refund_under_way": lambda connection: refund_under_way(connection, "ch_1", 1),
