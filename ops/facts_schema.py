@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ops.fact_fields import FactField, fact_fields
 from policy.checks import COUNT_MAX
+from policy.invoice_taking import EarlierInvoice, InvoiceTaking
 from policy.payments import InvoiceFacts, Payment, SubscriptionFacts
 from policy.request_facts import RequestFacts
 
@@ -46,6 +47,25 @@ _DESCRIPTIONS: Final[Mapping[type, Mapping[str, str]]] = {
         " counts as little.",
         "ruled_renewal": "What a person ruled about the renewal of a yearly plan: whether its unused"
         " full months go back.",
+        "took": "What the invoice behind it really took; null or left out: what was captured is the price.",
+    },
+    InvoiceTaking: {
+        "invoice_id": "Stripe's id of the invoice.",
+        "plan_minor": "The whole period on it, less discounts and with tax, in minor units.",
+        "charged_minor": "What prorations of other plans charged on it, in minor units.",
+        "credited_minor": "What prorations of other plans credited on it, in minor units.",
+        "balance_minor": "What the customer's balance paid of it, in minor units.",
+        "paid_minor": "What payments paid of it, in minor units.",
+        "given_back_minor": "What of that went back by other ways than refunds, in minor units; at most"
+        " `paid_minor`.",
+        "before": "The invoices that the subscription had before, the newest first.",
+    },
+    EarlierInvoice: {
+        "invoice_id": "Stripe's id of the invoice.",
+        "billing_reason": "Stripe's word for why it was made, such as subscription_cycle.",
+        "plans": "Stripe's ids of the prices that it billed for a whole period.",
+        "paid_minor": "What payments paid of it, in minor units.",
+        "created": "When it was made, in unix seconds (UTC).",
     },
     Payment: {
         "charge_id": "Stripe's id of the charge.",
@@ -98,6 +118,9 @@ _NARROWED: Final[Mapping[tuple[type, str], Mapping[str, Any]]] = {
     (Payment, "currency"): {"pattern": "^[a-z]{3}$", "maxLength": 3},
 }
 
+#: What facts that were written down before may lack.
+_MAY_LACK: Final = frozenset({(RequestFacts, "took")})
+
 _INVOICE_IS_KNOWN: Final[dict[str, Any]] = {
     "if": {"properties": {"invoice": {"type": "object"}}},
     "then": {"properties": {"invoice_known": {"const": True}}},
@@ -120,7 +143,7 @@ def _record(record: type) -> dict[str, Any]:
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {part.name: _property(record, part) for part in parts},
-        "required": [part.name for part in parts],
+        "required": [part.name for part in parts if (record, part.name) not in _MAY_LACK],
         "additionalProperties": False,
     }
     return schema | _INVOICE_IS_KNOWN if record is Payment else schema

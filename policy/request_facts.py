@@ -4,13 +4,15 @@ Times are unix seconds (UTC), amounts minor units of the charge's currency, cred
 Nothing here names a person: who asked stays with the request.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from policy.canonical_json import Json, array, exact_keys
 from policy.checks import MalformedFactError, require_count, require_flag, require_member
+from policy.invoice_taking import InvoiceTaking, taking_from_json, taking_to_json
+from policy.money import Money
 from policy.payments import Payment, payment_from_json, payment_to_json
 
 Member = TypeVar("Member", bound=StrEnum)
@@ -56,7 +58,8 @@ class RequestFacts:
     and `longest_failure_seconds` the longest time without a break. `wrong_minor` is the part of the
     charge that the ledger proves to be wrong (0: none). What only a person can rule: `ruled_little`,
     whether a use of exactly the terms' share is little; `ruled_renewal`, whether the unused months of
-    a renewed yearly plan go back. Raises MalformedFactError at birth.
+    a renewed yearly plan go back. `took` is what the purchase's invoice really took; None: the charge
+    alone says it. Raises MalformedFactError at birth.
     """
 
     asked_at: int
@@ -80,10 +83,13 @@ class RequestFacts:
     fee_minor: int | None
     ruled_little: bool | None = None
     ruled_renewal: bool | None = None
+    took: InvoiceTaking | None = None
 
     def __post_init__(self) -> None:
         """Refuse wrong types and facts that contradict each other."""
         require_count("asked_at", self.asked_at)
+        if self.took is not None:
+            require_member("took", self.took, InvoiceTaking)
         _require_members("named", self.named, IntakeField)
         _require_members("reasons", self.reasons, Reason)
         require_member("payment", self.payment, Payment)
@@ -95,6 +101,28 @@ class RequestFacts:
         for name in COUNTS:
             require_count(name, getattr(self, name), optional=True)
         self._require_order()
+
+    @property
+    def price_minor(self) -> int:
+        """What was really paid for the plan, or the pack, itself: no other lines, no prorations."""
+        return self.payment.captured_minor if self.took is None else self.took.plan_minor
+
+    @property
+    def returned_minor(self) -> int:
+        """What of the charge went back so far, by refunds or other ways."""
+        given_back_minor = 0 if self.took is None else self.took.given_back_minor
+        return self.payment.refunded_minor + given_back_minor
+
+    @property
+    def rest_minor(self) -> int:
+        """What of the charge is still with the merchant: captured less refunded, disputed and given back."""
+        given_back_minor = self.returned_minor - self.payment.refunded_minor
+        return max(0, self.payment.rest_minor - given_back_minor)
+
+    def left(self) -> Money:
+        """What can still be refunded, in the steps that Stripe takes for the currency."""
+        currency = self.payment.currency
+        return Money(amount_minor=self.rest_minor, currency=currency).rounded_for_refund()
 
     def _require_order(self) -> None:
         if self.asked_at < self.payment.created:
@@ -146,16 +174,20 @@ def request_to_json(facts: RequestFacts) -> dict[str, Json]:
         "reasons": [reason.value for reason in facts.reasons],
         "payment": payment_to_json(facts.payment),
         "plan": None if facts.plan is None else facts.plan.value,
+        "took": taking_to_json(facts.took),
     }
 
 
 def request_from_json(value: Json) -> RequestFacts:
     """The inverse of `request_to_json`; ValueError for unknown or missing keys and wrong values."""
+    if isinstance(value, Mapping):
+        value = {"took": None, **value}  # decisions of before the fact was kept have no such key
     known = exact_keys(value, "request", [field.name for field in fields(RequestFacts)])
     read: dict[str, Callable[[Any], object]] = {
         "named": lambda found: _members("named", array(found, "named"), IntakeField),
         "reasons": lambda found: _members("reasons", array(found, "reasons"), Reason),
         "payment": payment_from_json,
+        "took": taking_from_json,
         "plan": lambda found: None if found is None else _members("plan", [found], Plan)[0],
     }
     return RequestFacts(**known | {name: make(known[name]) for name, make in read.items()})

@@ -6,8 +6,10 @@ Source: policy § How they combine, 9, 10 and 13.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from policy.canonical_json import JsonScalar
 from policy.clauses import Clause
 from policy.decision import Verdict
+from policy.invoice_taking import COUNTED
 from policy.money import Money
 from policy.payments import DisputeStanding
 from policy.request_hearing import Hearing, Outcome
@@ -28,10 +30,10 @@ def still_owed_minor(hearing: Hearing, wrong_minor: int) -> int:
     payment = hearing.facts.payment
     if payment.dispute is DisputeStanding.LOST:
         return 0
-    owed_minor = max(0, wrong_minor - payment.refunded_minor)
+    owed_minor = max(0, wrong_minor - hearing.facts.returned_minor)
     # While a dispute is open its money is away, and may come back.
     if payment.dispute is not DisputeStanding.OPEN:
-        owed_minor = min(owed_minor, payment.rest_minor)
+        owed_minor = min(owed_minor, hearing.facts.rest_minor)
     return (
         Money(amount_minor=owed_minor, currency=payment.currency).rounded_for_refund().amount_minor
     )
@@ -42,7 +44,7 @@ def nothing_left(hearing: Hearing) -> Outcome | None:
     payment = hearing.facts.payment
     if payment.dispute is DisputeStanding.OPEN:
         return None
-    if payment.dispute is not DisputeStanding.LOST and payment.left().amount_minor > 0:
+    if payment.dispute is not DisputeStanding.LOST and hearing.facts.left().amount_minor > 0:
         return None
     return _denied(hearing)
 
@@ -60,14 +62,14 @@ def pay(hearing: Hearing, claims: Sequence[Claim]) -> Outcome:
         }
         hearing.cite(Clause.FEES, compared, holds=True)
     owed = Money(
-        amount_minor=max(0, net_minor - payment.refunded_minor), currency=payment.currency
+        amount_minor=max(0, net_minor - hearing.facts.returned_minor), currency=payment.currency
     ).rounded_for_refund()
     if owed.amount_minor == 0:
         # Where something went back before, that is why; else the clauses cited give nothing.
-        return _denied(hearing) if payment.refunded_minor else hearing.deny()
+        return _denied(hearing) if hearing.facts.returned_minor else hearing.deny()
     if payment.dispute in (DisputeStanding.OPEN, DisputeStanding.WON):
         return _disputed(hearing, owed)
-    left = payment.left()
+    left = hearing.facts.left()
     return _approved(hearing, claim, min(owed, left, key=lambda money: money.amount_minor))
 
 
@@ -78,7 +80,9 @@ def _net_minor(hearing: Hearing, claim: Claim) -> int:
 
 def _approved(hearing: Hearing, claim: Claim, amount: Money) -> Outcome:
     payment = hearing.facts.payment
-    hearing.cite(Clause.METHOD, {"refund_to_charge": payment.charge_id}, holds=True)
+    hearing.cite(
+        Clause.METHOD, {"refund_to_charge": payment.charge_id} | _took(hearing), holds=True
+    )
     hearing.cite(Clause.CURRENCY, {"currency": payment.currency}, holds=True)
     return Outcome(
         verdict=Verdict.APPROVE,
@@ -89,12 +93,20 @@ def _approved(hearing: Hearing, claim: Claim, amount: Money) -> Outcome:
     )
 
 
+def _took(hearing: Hearing) -> dict[str, JsonScalar]:
+    """What the invoice really took, where that is more than the plan's price on the charge."""
+    took = hearing.facts.took
+    if took is None or took.plan_minor == hearing.facts.payment.captured_minor:
+        return {}
+    return {name: getattr(took, name) for name in COUNTED}
+
+
 def _denied(hearing: Hearing) -> Outcome:
     payment = hearing.facts.payment
     compared = {
         "dispute": payment.dispute.value,
         "refunded_minor": payment.refunded_minor,
-        "left_minor": payment.left().amount_minor,
+        "left_minor": hearing.facts.left().amount_minor,
     }
     hearing.cite(Clause.METHOD, compared, holds=False)
     return hearing.deny()

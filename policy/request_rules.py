@@ -190,7 +190,7 @@ def _for_little_use(hearing: Hearing) -> list[Claim]:
         return []
     # A request in time comes in the first month, which is under way and so not an unused full one (8).
     months = MONTHS_OF_YEAR - 1
-    price_minor = hearing.facts.payment.captured_minor
+    price_minor = hearing.facts.price_minor
     counted: dict[str, JsonScalar] = {"price_minor": price_minor, "unused_full_months": months}
     hearing.cite(Clause.ANNUAL, compared | counted, holds=True)
     return [
@@ -205,7 +205,7 @@ def _for_little_use(hearing: Hearing) -> list[Claim]:
 
 def _share_of_the_period(hearing: Hearing) -> Claim:
     """The share of what was paid that the service was not there for; it ends nothing."""
-    price_minor = hearing.facts.payment.captured_minor
+    price_minor = hearing.facts.price_minor
     period_seconds = hearing.number("period_seconds")
     lost_seconds = hearing.number("lost_seconds")
     share_minor = price_minor * lost_seconds // period_seconds

@@ -35,7 +35,7 @@ def invoice_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
 
 
 def _price_ids(fields: RenderedFields) -> list[str]:
-    prices = (_price_id(line) for line in fields.part("lines").parts("data"))
+    prices = (price_of_line(line) for line in fields.part("lines").parts("data"))
     return sorted({price for price in prices if price is not None})
 
 
@@ -44,12 +44,13 @@ def _full_lines(fields: RenderedFields) -> list[dict[str, object]]:
     return [
         {"price": price_id, "quantity": 1 if quantity is None else quantity}
         for line in fields.part("lines").parts("data")
-        for price_id, quantity in [(_price_id(line), line.whole_or_none("quantity"))]
+        for price_id, quantity in [(price_of_line(line), line.whole_or_none("quantity"))]
         if price_id is not None and not is_proration(line)
     ]
 
 
-def _price_id(line: RenderedFields) -> str | None:
+def price_of_line(line: RenderedFields) -> str | None:
+    """The id of the price that an invoice's line bills; None for a line of its own amount."""
     return line.part("pricing").part("price_details").reference("price") or line.reference("price")
 
 

@@ -26,6 +26,7 @@ from policy.request_facts import IntakeField, Plan, Reason, RequestFacts
 from runtime.probes import probe
 from workers.context import WorkerContext
 from workers.gateway import Gateway
+from workers.invoice_takings import invoice_taking
 from workers.paid_period import paid_period
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.stripe_view import as_stripe_says
@@ -52,8 +53,10 @@ def gather_request(
         probe("request.another_currency")
         raise UnreadableRendering("charge.currency or .livemode is not what its event told")
     fee_minor = _fee_minor(context.gateway, payment)
+    took = invoice_taking(context.gateway, payment)
     with context.store.read() as connection:
-        return _gathered(context, connection, requests, payment, fee_minor)
+        facts = _gathered(context, connection, requests, payment, fee_minor)
+    return replace(facts, took=took)
 
 
 def _gathered(

@@ -1,5 +1,6 @@
 """Refund requests for the tests: one plain request that is approved, and short ways to differ from it."""
 
+from policy.invoice_taking import InvoiceTaking
 from policy.request_facts import IntakeField, Plan, Reason, RequestFacts
 from tests.policy.payment_histories import payment
 
@@ -57,3 +58,10 @@ def request(paid=None, **given):
         "fee_minor": 172,
     }
     return RequestFacts(**fields | given)
+
+
+def taking(**given):
+    """An invoice of 49.00 USD for nothing but the plan, paid by a card."""
+    usual = {"charged_minor": 0, "credited_minor": 0, "balance_minor": 0, "given_back_minor": 0}
+    usual |= {"invoice_id": "in_a", "plan_minor": 4900, "paid_minor": 4900}
+    return InvoiceTaking(**usual | given)

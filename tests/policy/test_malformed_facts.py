@@ -213,13 +213,15 @@ def test_requests_at_birth(given, reason):
         pytest.param(
             redecide_any,
             {"payment": None},
-            "facts must have exactly one of the keys: finding, request, credit_claim, ruling, outage",
+            "facts must have exactly one of the keys: finding, request, credit_claim, ruling, outage,"
+            " plan_charge",
             id="no kind",
         ),
         pytest.param(
             redecide_any,
             {"ruling": None, "outage": None},
-            "facts must have exactly one of the keys: finding, request, credit_claim, ruling, outage",
+            "facts must have exactly one of the keys: finding, request, credit_claim, ruling, outage,"
+            " plan_charge",
             id="two kinds",
         ),
     ],

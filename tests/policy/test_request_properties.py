@@ -10,7 +10,7 @@ from policy.decision import Verdict
 from policy.request_decisions import decide_request, redecide_request
 from policy.request_facts import Plan, Reason
 from policy.terms_file import load_terms
-from tests.policy.refund_requests import DAY, HOUR, PURCHASED_AT, UNKNOWABLE, request
+from tests.policy.refund_requests import DAY, HOUR, PURCHASED_AT, UNKNOWABLE, request, taking
 
 TERMS = load_terms()
 CAPTURED_MINOR = 40
@@ -32,6 +32,18 @@ DOMAINS = {
     "longest_outage_seconds": lambda _: (0, 1, 24 * HOUR - 1, 24 * HOUR, 24 * HOUR + 1, 90 * DAY),
     "longest_failure_seconds": lambda _: (0, 1, 24 * HOUR - 1, 24 * HOUR, 24 * HOUR + 1, 90 * DAY),
 } | dict.fromkeys(FLAGS + RULINGS, lambda _: (True, False))
+
+
+@st.composite
+def takings(draw):
+    """What the invoice took: mostly nothing but the plan, or none at all."""
+    if draw(st.booleans()):
+        return None
+    return taking(
+        plan_minor=draw(st.sampled_from([CAPTURED_MINOR, CAPTURED_MINOR, 30, 60, 0])),
+        paid_minor=CAPTURED_MINOR,
+        given_back_minor=draw(st.sampled_from([0, 0, 5, CAPTURED_MINOR])),
+    )
 
 
 @st.composite
@@ -65,6 +77,7 @@ def requests(draw):
         longest_outage_seconds=draw(seconds),
         longest_failure_seconds=draw(seconds),
         fee_minor=draw(st.sampled_from([0, 1, 30, CAPTURED_MINOR])),
+        took=draw(takings()),
         **{name: draw(rarely) for name in FLAGS},
         **{name: draw(st.booleans()) for name in RULINGS},
     )

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from ops.facts_schema import request_schema
 from policy.checks import MalformedFactError
+from policy.invoice_taking import EarlierInvoice, InvoiceTaking
 from policy.payments import InvoiceFacts, Payment, SubscriptionFacts, payment_to_json
 from policy.request_facts import RequestFacts, request_from_json, request_to_json
 from tests.policy.payment_histories import load_corpus
@@ -76,8 +77,9 @@ def properties(schema):
     """Every described property of a schema, those of the objects within it included."""
     for key, part in schema["properties"].items():
         yield key, part
-        if "properties" in part:
-            yield from properties(part)
+        for record in (part, part.get("items", {})):
+            if "properties" in record:
+                yield from properties(record)
 
 
 def test_every_key_is_described():
@@ -90,7 +92,10 @@ def test_every_key_is_described():
         for ending, unit in units.items()
         if key.endswith(ending) and unit not in said
     ]
-    records = (RequestFacts, Payment, InvoiceFacts, SubscriptionFacts)
+    records = (
+        *(RequestFacts, Payment, InvoiceFacts, SubscriptionFacts),
+        *(InvoiceTaking, EarlierInvoice),
+    )
 
     assert sum(len(fields(record)) for record in records) == len(found)
     assert [] == silent
