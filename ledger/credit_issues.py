@@ -119,6 +119,12 @@ def was_given_back(connection: Connection, source: str) -> bool:
     return connection.execute(_GIVEN_BACK, {"ids": list(paid_by)}).first() is not None
 
 
+def billed_prices(connection: Connection, invoice_id: str) -> list[str]:
+    """The prices that an invoice bills for a whole period, as far as it is known here."""
+    found = connection.execute(_LINES, {"invoice": invoice_id}).scalar()
+    return sorted({line["price"] for line in json.loads(found or "[]")})
+
+
 def known_prices(connection: Connection, price_ids: Iterable[str]) -> dict[str, AnyRow]:
     """The prices that Stripe told of, by id, with `interval` and `offer` (our metadata as JSON)."""
     rows = connection.execute(_PRICES, {"refs": list(price_ids)}).all()
@@ -233,6 +239,7 @@ _PAID_SINCE = select(credit_issues.c.source).where(
     credit_issues.c.paid_at <= bindparam("before", type_=BigInteger),
     credit_issues.c.state.in_([IssueState.ISSUING.value, IssueState.DONE.value]),
 )
+_LINES = select(invoices.c.lines).where(invoices.c.invoice_id == bindparam("invoice"))
 _PRICES = select(prices.c.price_id, prices.c.interval, prices.c.offer).where(
     prices.c.price_id.in_(bindparam("refs", expanding=True))
 )

@@ -39,8 +39,40 @@ def print_decision(decision: Decision, titles: Mapping[Clause, str], terms_line:
     """The decision for people: the verdict, why, and what a person still has to decide."""
     say(_verdict(decision), terms_line, *_what_goes_with_it(decision), "")
     print_clauses(decision, titles)
+    _print_invoice(decision)
     if decision.undecided:
         say("", "What is open:", *decision.undecided)
+
+
+def _print_invoice(decision: Decision) -> None:
+    """What the purchase's invoice really took, and the invoices before it."""
+    request, currency = decision.facts.get("request"), _currency_of(decision)
+    took = request.get("took") if isinstance(request, Mapping) else None
+    if not isinstance(took, Mapping):
+        return
+    say("", f"What its invoice {took['invoice_id']} took:")
+    print_facts(
+        [(said, _compared(name, took[name], currency)) for name, said in _TOOK if took[name]],
+        indent=6,
+    )
+    before: Any = took["before"]
+    for earlier in before:
+        paid = _compared("paid_minor", earlier["paid_minor"], currency)
+        plans = ", ".join(earlier["plans"]) or "no plan"
+        say(
+            f"  before it {_moment(earlier['created'])}: {plans}, {paid} paid"
+            f" ({earlier['billing_reason']}, {earlier['invoice_id']})"
+        )
+
+
+_TOOK: Final = (
+    ("plan_minor", "the plan, less discounts and with tax"),
+    ("charged_minor", "charged for parts of other plans"),
+    ("credited_minor", "credited for parts of other plans"),
+    ("balance_minor", "paid by the customer's balance"),
+    ("paid_minor", "paid by payments"),
+    ("given_back_minor", "given back by other ways than refunds"),
+)
 
 
 def print_clauses(decision: Decision, titles: Mapping[Clause, str]) -> None:

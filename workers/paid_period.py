@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from ledger.credit_issues import billed_prices
 from ledger.outages import Outage, outages_within, without_a_break
 from policy.billing_periods import period_end
 from policy.catalogue import Offer
@@ -65,8 +66,10 @@ def _offer(catalogue: CatalogueBook, connection: Connection, payment: Payment) -
     """None for several things at once, and for what nobody describes."""
     if payment.invoice is None:
         return catalogue.of_product(payment.product)
-    known = catalogue.look(connection, payment.invoice.price_ids)
-    offers = [known.get(price_id) for price_id in payment.invoice.price_ids]
+    # What is prorated on it belongs to another plan.
+    billed = billed_prices(connection, payment.invoice.invoice_id) or payment.invoice.price_ids
+    known = catalogue.look(connection, billed)
+    offers = [known.get(price_id) for price_id in billed]
     return offers[0] if len(offers) == 1 else None
 
 

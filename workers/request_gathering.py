@@ -6,7 +6,7 @@ stays None until a person states it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -21,6 +21,7 @@ from ledger.refund_requests import Request
 from ledger.states import StandingCause
 from policy.billing_periods import period_end
 from policy.decision import Verdict
+from policy.invoice_taking import InvoiceTaking
 from policy.payments import Payment
 from policy.request_facts import IntakeField, Plan, Reason, RequestFacts
 from runtime.probes import probe
@@ -31,6 +32,8 @@ from workers.paid_period import paid_period
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.stripe_view import as_stripe_says
 
+#: A change at once, or a switch at a period's end.
+_BY_CHANGE = frozenset({"subscription_update", "subscription_cycle"})
 _INITIAL: Mapping[str | None, bool] = {"subscription_create": True, "subscription_cycle": False}
 
 
@@ -52,20 +55,31 @@ def gather_request(
         # Neither ever changes. Asked again, Stripe tells it right; the refund would bear what is false.
         probe("request.another_currency")
         raise UnreadableRendering("charge.currency or .livemode is not what its event told")
-    fee_minor = _fee_minor(context.gateway, payment)
-    took = invoice_taking(context.gateway, payment)
+    told = _Told(
+        payment=payment,
+        fee_minor=_fee_minor(context.gateway, payment),
+        took=invoice_taking(context.gateway, payment),
+    )
     with context.store.read() as connection:
-        facts = _gathered(context, connection, requests, payment, fee_minor)
-    return replace(facts, took=took)
+        return _gathered(context, connection, requests, told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What Stripe told for one request."""
+
+    payment: Payment
+    fee_minor: int | None
+    took: InvoiceTaking | None
 
 
 def _gathered(
     context: WorkerContext,
     connection: Connection,
     requests: Sequence[Request],
-    payment: Payment,
-    fee_minor: int | None,
+    told: _Told,
 ) -> RequestFacts:
+    payment = told.payment
     period = paid_period(context.catalogue, connection, payment)
     plan = period.plan
     found = _credits(connection, sources_of(connection, payment), plan, payment.created)
@@ -78,7 +92,7 @@ def _gathered(
         reasons=reasons,
         payment=payment,
         plan=plan,
-        initial=_initial(payment, plan),
+        initial=_initial(context, connection, told, plan),
         issued=found.issued,
         used=found.used,
         successful=found.successful,
@@ -94,7 +108,8 @@ def _gathered(
         lost_seconds=None if failed else period.lost_seconds,
         longest_outage_seconds=period.longest_outage_seconds,
         longest_failure_seconds=None if failed else 0,
-        fee_minor=fee_minor,
+        fee_minor=told.fee_minor,
+        took=told.took,
     )
     return _with_stated(facts, requests)
 
@@ -122,10 +137,22 @@ def _fee_minor(gateway: Gateway, payment: Payment) -> int | None:
     return min(settled.amount("fee"), payment.captured_minor)
 
 
-def _initial(payment: Payment, plan: Plan | None) -> bool | None:
+def _initial(
+    context: WorkerContext, connection: Connection, told: _Told, plan: Plan | None
+) -> bool | None:
+    """Whether a yearly plan was bought for the first time; by a change it was if none was there before."""
     if plan is not Plan.ANNUAL:
         return True
-    return _INITIAL.get(None if payment.invoice is None else payment.invoice.billing_reason)
+    invoice, took = told.payment.invoice, told.took
+    reason = None if invoice is None else invoice.billing_reason
+    if reason not in _BY_CHANGE or took is None or not took.before:
+        return _INITIAL.get(reason)
+    before = {price_id for earlier in took.before for price_id in earlier.plans}
+    known = context.catalogue.look(connection, before)
+    offers = [known.get(price_id) for price_id in before]
+    if None in offers:
+        return None
+    return all(offer is not None and offer.plan is not Plan.ANNUAL for offer in offers)
 
 
 def _credits(
