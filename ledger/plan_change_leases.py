@@ -190,7 +190,19 @@ _LEASE = (
 )
 _REPLACE = (
     update(plan_changes)
-    .where(_OF_SUBSCRIPTION, plan_changes.c.id < bindparam("change"), _OPEN)
+    .where(
+        _OF_SUBSCRIPTION,
+        plan_changes.c.id < bindparam("change"),
+        or_(
+            _OPEN,
+            # By this very one, in vain: the switch came before its schedule was let go.
+            and_(
+                plan_changes.c.state == PlanChangeState.REPLACED.value,
+                plan_changes.c.note == bindparam("why"),
+                plan_changes.c.price_id == bindparam("runs_at", type_=Text),
+            ),
+        ),
+    )
     .values(
         state=case(
             (

@@ -110,6 +110,7 @@ PROBES: Final[Mapping[str, str]] = {
     "restore.waits_for_an_invoice": "the payment of a change's invoice is not known yet",
     "restore.asked_since": "the customer asked for another plan after a change made elsewhere",
     "plan.not_due": "a change of plan was rung for whose subscription is worked on, or that is done",
+    "plan.overtaken": "a change of plan was taken back or taken over while its worker looked",
     "plan.unread": "Stripe could not be read for a change of plan",
     "plan.stays": "the plan that a subscription has was asked for while another one was to come",
     "plan.held": "the brake keeps a change of plan back",

@@ -12,7 +12,7 @@ from rq.timeouts import BaseTimeoutException
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ledger.asked_plan_changes import PlanChange, is_pending, own_schedules
+from ledger.asked_plan_changes import PlanChange, change_by_id, is_pending, own_schedules
 from ledger.plan_change_leases import (
     lease_change,
     lock_subscription,
@@ -188,6 +188,10 @@ def _commit(
     """Write down what is about to be sent, then send it; `step` None: there is nothing to send."""
     with context.store.write() as connection:
         lock_subscription(connection, change.subscription_id)
+        current = change_by_id(connection, change.change_id, lock=True)
+        if current is None or current.fence != change.fence:
+            probe("plan.overtaken")
+            return None  # taken back, or taken over: it takes nobody's place any more
         if _kept_from(context, connection, change):
             return None
         if exhausted(change.round):

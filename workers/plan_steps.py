@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from ledger.asked_plan_changes import PlanChange, change_by_id
 from ledger.plan_change_leases import lock_subscription, settle_change
-from ledger.states import PlanChangeState, PlanEffect, PlanStep
+from ledger.states import PlanChangeState, PlanStep
 from runtime.call_limits import PLAN_SWITCH_GRACE_SECONDS
 from runtime.limits import EFFECT_LEASE_MS, IDEMPOTENCY_KEY_AGE_SECONDS_MAX
 from runtime.probes import probe
@@ -36,6 +36,8 @@ NO_ANSWER = (
 _CONFIRM_CODES = frozenset(
     {"authentication_required", "subscription_payment_intent_requires_action"}
 )
+#: The events of a call that is answered later than this may have been worked on before its row was written.
+_LATE_MS = 5_000
 _NEEDLESS_WHEN_WITHDRAWN = (PlanStep.PHASES, PlanStep.SWITCH)
 
 
@@ -45,7 +47,7 @@ def finish_step(context: WorkerContext, change: PlanChange) -> PlanChange | None
     context.crash.reach(crash_points.PLAN_LOOKED)
     if found is not None:
         probe("plan.found_at_stripe")
-        return _record(context, change, found)
+        return _record(context, change, found, late=True)
     if change.state is PlanChangeState.WITHDRAWING and change.step in _NEEDLESS_WHEN_WITHDRAWN:
         return _write(context, change)
     age_ms = context.clock.now_ms() - (change.step_ms or 0)
@@ -168,35 +170,37 @@ def _found(gateway: Gateway, change: PlanChange) -> Rendered | None:
     return shown if over else None
 
 
-def _record(context: WorkerContext, change: PlanChange, answer: Rendered) -> PlanChange | None:
-    """Write down that a step was carried out; the change if the next step follows at once."""
+def _record(
+    context: WorkerContext, change: PlanChange, answer: Rendered, *, late: bool = False
+) -> PlanChange | None:
+    """Write down that a step was carried out; the change if the next step follows at once.
+
+    `late`: it was made a while ago, and what came of it since may have been told already.
+    """
     fields = RenderedFields(answer, "answer")
     if change.step is PlanStep.SCHEDULE:
         return _write(context, change, schedule_id=fields.text("id"))
     if change.step is PlanStep.PHASES:
-        return _write(context, change, **_scheduled(change))
+        now_ms = context.clock.now_ms()
+        late = late or now_ms - (change.step_ms or 0) > _LATE_MS
+        return _write(context, change, **_scheduled(change, now_ms if late else None))
     if change.step is PlanStep.RELEASE:
-        return _write(context, change, **_released(change))
+        return _write(context, change)  # the next look at the subscription tells how it goes on
     if _prices(answer) != [change.price_id]:
         _give_up(context, change, NO_ANSWER)
         return None
     return _write(context, change, state=PlanChangeState.APPLIED.value, next_attempt_ms=None)
 
 
-def _scheduled(change: PlanChange) -> dict[str, object]:
-    due_ms = ((change.effective_at or 0) + PLAN_SWITCH_GRACE_SECONDS) * 1000
+def _scheduled(change: PlanChange, look_ms: int | None) -> dict[str, object]:
+    """`look_ms`: when to look at it first; None: after the switch."""
+    due_ms = look_ms or ((change.effective_at or 0) + PLAN_SWITCH_GRACE_SECONDS) * 1000
     return {
         "state": PlanChangeState.SCHEDULED.value,
         "note": None,
         "next_attempt_ms": due_ms,
         "attempts": 0,
     }
-
-
-def _released(change: PlanChange) -> dict[str, object]:
-    if change.state is PlanChangeState.WAITING and change.effect is PlanEffect.STAY:
-        return {"state": PlanChangeState.APPLIED.value, "next_attempt_ms": None}
-    return {}  # the next look at the subscription tells how it goes on
 
 
 def _refused(context: WorkerContext, change: PlanChange, error: Rejected) -> PlanChange | None:

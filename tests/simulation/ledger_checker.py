@@ -161,6 +161,7 @@ class IntentSays:
     refund_id: str | None
     amount_minor: int
     attempts: int
+    first_sent_ms: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +250,8 @@ class LedgerChecker:
 
     def _says(self):
         intents = self._raw.execute(
-            "SELECT id, charge_id, cause, state, refund_id, amount_minor, attempts FROM refund_intents"
+            "SELECT id, charge_id, cause, state, refund_id, amount_minor, attempts,"
+            " first_sent_ms FROM refund_intents"
         ).fetchall()
         return LedgerSays(
             stored=self._raw.execute("SELECT event_id, sha256 FROM events").fetchall(),

@@ -131,7 +131,10 @@ class Model:
         as_often_as_allowed = intent.attempts >= _ATTEMPTS_MAX and len(posts) >= _ATTEMPTS_MAX // 2
         # Stopped between the commit and the call, and then Stripe could not be asked for that long.
         never_left = not posts and self._world.swarm.duration_ms > _KEY_AGE_MS
-        return intent.state == "unknown" and (too_old or as_often_as_allowed or never_left)
+        # Or it left hours later: the row counts from the commit, which is all that it knows.
+        left_late = _age_ms(self._world, intent) > _KEY_AGE_MS
+        given_up = too_old or as_often_as_allowed or never_left or left_late
+        return intent.state == "unknown" and given_up
 
     def _calls(self, says):
         """A key is one request, is young, and is not sent more often than anything may be."""
@@ -187,7 +190,7 @@ class Model:
 
     def _intents(self, says):
         """The ledger's intents say of each refund what Stripe's book says, and of no other."""
-        none = IntentSays("", "", "", None, 0, 0)
+        none = IntentSays("", "", "", None, 0, 0, None)
         for intent_id, ours in self._history.ours.items():
             intent = says.intents.get(intent_id, none)
             wanted = _OF_REFUND.get(ours[0]["status"], "pending")
@@ -201,3 +204,8 @@ class Model:
 
     def _breach(self, invariant, sentence):
         self._world.violation(invariant, f"model: {sentence}")
+
+
+def _age_ms(world, intent):
+    """How long ago an intent was first committed to be sent, by the world's own clock."""
+    return 0 if intent.first_sent_ms is None else world.scheduler.now_ms - intent.first_sent_ms

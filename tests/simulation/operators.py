@@ -205,9 +205,10 @@ class Operators:
                 self.world.trace("operator sees an error")
                 if is_defect(error):
                     self.world.violation("I2", f"an operator sees {error.orig}")
+            finally:
+                self._acts_open -= 1  # not before: whoever is frozen acts later all the same
 
         def begin():
-            self._acts_open -= 1
             self.world.scheduler.start("operator", attempt).process = self
 
         self._acts_open += 1

@@ -90,9 +90,14 @@ class PlanModel:
             or (subscriber.declines and "declined" in row.note)
             # An answer of Stripe's that names another currency is believed, and refused.
             or ("stripe other_currency" in struck and "currency changes" in row.note)
-            # A schedule that was made while Stripe answered with an error is not known to be ours.
-            or ("stripe 500_stored" in struck and "steers it already" in row.note)
+            # A schedule whose making was never answered is not known to be ours.
+            or ("steers it already" in row.note and self._may_be_unknown(row, struck))
         )
+
+    def _may_be_unknown(self, row, struck):
+        query = "SELECT 1 FROM plan_changes WHERE subscription_id = ? AND note = ?"
+        unanswered = self._raw.execute(query, (row.subscription_id, NO_ANSWER)).fetchone()
+        return "stripe 500_stored" in struck or unanswered is not None
 
     def _may_fail(self, row):
         """Stripe was away, or whoever was to look for a lost answer was, for longer than a key is good for."""

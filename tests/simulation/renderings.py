@@ -13,7 +13,9 @@ class Renderings:
             # What is rendered in a release that nobody knows is parked, and says nothing.
             if one.event["type"] in HANDLED and not one.event["api_version"].endswith(".later"):
                 rendered = one.event["data"]["object"]
-                gone = one.event["type"] == "customer.deleted"
+                before = self._newest.get((rendered["object"], rendered["id"]), {})
+                # Whoever is deleted stays so, whatever a story tells of him afterwards.
+                gone = one.event["type"] == "customer.deleted" or before.get("deleted", False)
                 self._newest[rendered["object"], rendered["id"]] = rendered | {"deleted": gone}
 
     def check(self):

@@ -84,6 +84,8 @@ _PLAN_MOVES = {
         *("withdrawing", "withdrawn", "failed"),
     },
     "scheduled": {"applied", "failed", "replaced", "withdrawing"},
+    # The switch came before its schedule was let go: it took effect after all.
+    "replaced": {"applied"},
     "withdrawing": {"withdrawn", "refused", "applied", "failed"},
 }
 _NEXT_DUE = f"SELECT min(due_ms) FROM ({_OPEN})"  # noqa: S608 - our own text
