@@ -14,6 +14,8 @@ from tests.simulation.request_model import RequestModel
 from tests.simulation.ruling_model import RulingModel
 from tests.simulation.stripe_history import GONE, StripeHistory
 
+#: What ends or holds a sender between its commit and its call.
+_STOPPERS = {"process killed", "process frozen", "process frozen for a day", "sender frozen"}
 _BLOCKING = (
     "needs_response",
     "under_review",
@@ -128,7 +130,8 @@ class Model:
             return "stripe other_currency" in self._world.swarm.faults
         too_old = posts and self._world.scheduler.now_ms - posts[0].at_ms > _KEY_AGE_MS
         # A try that was killed or cut off before it left counts for the ledger and never came to Stripe.
-        as_often_as_allowed = intent.attempts >= _ATTEMPTS_MAX and len(posts) >= _ATTEMPTS_MAX // 2
+        stopped = _STOPPERS & set(self._world.swarm.faults)
+        as_often_as_allowed = intent.attempts >= _ATTEMPTS_MAX and bool(posts or stopped)
         # Stopped between the commit and the call, and then Stripe could not be asked for that long.
         never_left = not posts and self._world.swarm.duration_ms > _KEY_AGE_MS
         # Or it left hours later: the row counts from the commit, which is all that it knows.
@@ -181,12 +184,10 @@ class Model:
 
     def _blocked(self, charge_id, at_ms):
         """Whether a dispute stood in the way for the whole of the look."""
-        states = [
-            status
-            for moved_ms, disputed, status in self._shop.disputes
-            if disputed == charge_id and moved_ms < at_ms - 1_000
-        ]
-        return bool(states) and states[-1] in _BLOCKING
+        moves = [one for one in self._shop.disputes if one[1] == charge_id and one[0] <= at_ms]
+        before = [status for moved_ms, _, status in moves if moved_ms < at_ms - 1_000]
+        since = [status for moved_ms, _, status in moves if moved_ms >= at_ms - 1_000]
+        return bool(before) and {before[-1], *since} <= set(_BLOCKING)
 
     def _intents(self, says):
         """The ledger's intents say of each refund what Stripe's book says, and of no other."""

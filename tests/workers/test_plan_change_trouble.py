@@ -374,3 +374,53 @@ def test_one_key_per_call(quick):
 
     assert 5 == len(ours)
     assert {1} == set(ours.values())
+
+
+def test_who_was_taken_back_takes_nobodys_place(quick):
+    """A worker that looked before its change was taken back does not end the change that was pending."""
+    subscription = quick.subscribe("basic-month")
+    quick.asked(subscription, "pro-month")
+    later = []
+
+    def take_back():
+        assert quick.withdraw(later[0])
+
+    quick.restart(Meanwhile(crash_points.PLAN_LOOKED, take_back))
+    later.append(quick.ask(subscription, "studio-month", key="k2"))
+    quick.settle(120)
+
+    assert ["scheduled", "withdrawn"] == quick.states()
+    assert [("active", ["basic-month", "pro-month"])] == quick.schedules(subscription)
+
+
+def test_the_switch_came_before_the_answer_was_written(quick):
+    """A switch whose event came before the row said that it was scheduled is seen all the same."""
+    subscription = quick.subscribe("basic-month")
+
+    def renewed():
+        quick.control(f"subscriptions/{subscription}/renew", {})
+
+    quick.ask(subscription, "pro-month")
+    quick.crash(CrashAt(crash_points.PLAN_CALLED, 2), quick.step)
+    renewed()
+    quick.settle(120)
+
+    assert ["applied"] == quick.states()
+    assert "pro-month" == quick.plan(subscription)
+
+
+def test_the_switch_came_before_it_was_let_go(quick):
+    """Who wanted to stay, and whose switch came between the look and the call, gets the old plan back in time."""
+    subscription = quick.subscribe("pro-month")
+    quick.asked(subscription, "basic-month")
+
+    def renewed():
+        quick.control(f"subscriptions/{subscription}/renew", {})
+
+    quick.restart(Meanwhile(crash_points.PLAN_COMMITTED, renewed))
+    quick.ask(subscription, "pro-month", key="k2")
+    quick.settle(120)
+
+    assert ["applied", "scheduled"] == quick.states()
+    assert "basic-month" == quick.plan(subscription)
+    assert ["basic-month", "pro-month"] in [plans for _, plans in quick.schedules(subscription)]
