@@ -62,12 +62,6 @@ _STANDS = {
     Compared.UNCLEAR: SeenPlanState.REVIEW,
     Compared.AGAINST: SeenPlanState.OBSERVED,
 }
-_MADE = {
-    RepairKind.BACK: "restore.back",
-    RepairKind.FORGET: "restore.forget",
-    RepairKind.VOID: "restore.void",
-    RepairKind.BALANCE: "restore.balance",
-}
 
 
 def restore_plan(context: WorkerContext, seen_id: int) -> None:
@@ -253,10 +247,21 @@ def _carry_out(context: WorkerContext, seen: SeenPlan, repair: Repair) -> SeenPl
     if context.clock.now_ms() > until_ms:
         return None  # a successor may be at it, and looks first
     call(context.gateway, repair)
-    if repair.kind in _MADE:
-        probe(_MADE[repair.kind])
+    _count(repair.kind)
     context.crash.reach(crash_points.RESTORE_CALLED)
     return kept
+
+
+def _count(kind: RepairKind) -> None:
+    if kind is not RepairKind.CREDIT:
+        probe(
+            {
+                RepairKind.BACK: "restore.back",
+                RepairKind.FORGET: "restore.forget",
+                RepairKind.VOID: "restore.void",
+                RepairKind.BALANCE: "restore.balance",
+            }[kind]
+        )
 
 
 def _try_later(context: WorkerContext, seen: SeenPlan, note: str) -> None:

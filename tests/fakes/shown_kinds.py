@@ -2,6 +2,7 @@
 
 #: The kind in the sandbox's book of the object that each handled type of event shows.
 KINDS = {
+    "billing_portal.session": "portal_sessions",
     "charge": "charges",
     "charge.dispute": "disputes",
     "customer": "customers",

@@ -82,8 +82,6 @@ def _subscription(world: WorkerWorld) -> None:
         }
     )
     item = subscription["items"].data[0].id
-    world.v1.subscriptions.update(
-        subscription.id,
-        {"items": [{"id": item, "price": large.id}], "proration_behavior": "none"},
-    )
+    change = {"items": [{"id": item, "price": large.id}], "proration_behavior": "none"}
+    world.control(f"subscriptions/{subscription.id}/change", {"by": "portal"} | change)
     world.v1.subscription_schedules.create({"from_subscription": subscription.id})

@@ -28,6 +28,7 @@ WORDS = {
     "policy.clauses",
     "policy.credit_losses",
     "policy.decision",
+    "policy.invoice_taking",
     "policy.money",
     "policy.payments",
     "policy.request_facts",

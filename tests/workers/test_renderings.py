@@ -185,6 +185,8 @@ def full_world(sqlite_world):
             "default_payment_method": card.id,
         }
     )
+    item = {"id": subscription["items"].data[0].id, "quantity": 1}
+    world.control(f"subscriptions/{subscription.id}/change", {"by": "portal", "items": [item]})
     world.v1.subscription_schedules.create({"from_subscription": subscription.id})
     world.new_events()
     return world
