@@ -36,7 +36,7 @@ class NewSeenPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenPlan:
-    """One change as it stands. `money` tells in words what it took and what became of that."""
+    """One change as it stands. `money` tells in words what it took, `owed` are the invoices that are paid back."""
 
     seen_id: int
     event_id: str
@@ -53,6 +53,7 @@ class SeenPlan:
     note: str | None
     clause: str | None
     money: str | None
+    owed: tuple[str, ...]
     insisted: bool
     restored_ms: int | None
     attempts: int
@@ -146,6 +147,7 @@ def seen_of_row(row: AnyRow) -> SeenPlan:
         note=row.note,
         clause=row.clause,
         money=row.money,
+        owed=tuple(json.loads(row.owed)),
         insisted=row.insisted,
         restored_ms=row.restored_ms,
         attempts=row.attempts,

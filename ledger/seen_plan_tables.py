@@ -38,6 +38,7 @@ seen_plan_changes = Table(
     Column("note", Text),
     Column("clause", Text),
     Column("money", Text),
+    Column("owed", Text, nullable=False, server_default="[]"),
     Column("insisted", Boolean, nullable=False),
     Column("restored_ms", BigInteger),
     Column("attempts", Integer, nullable=False, server_default="0"),

@@ -4,6 +4,8 @@ Money goes back as every refund does: a case, a decision, an intent behind the b
 tells Stripe's books of it follows when the refund has left. Source: docs.stripe.com/api/credit_notes/create.
 """
 
+import json
+
 from sqlalchemy import Connection
 
 from ledger.asked_plan_changes import NewPlanChange, asked_since, write_change
@@ -53,7 +55,11 @@ def finish_restoring(context: WorkerContext, looked: Looked) -> None:
             return
         state = SeenPlanState.CREDITING if paid else SeenPlanState.RESTORED
         due_ms = now_ms + PLAN_CREDIT_PAUSE_SECONDS * 1000 if paid else None
-        if settle_seen(connection, seen, now_ms, state=state.value, next_attempt_ms=due_ms) is None:
+        owed = json.dumps([one.invoice_id for one in paid])
+        settled = settle_seen(
+            connection, seen, now_ms, state=state.value, next_attempt_ms=due_ms, owed=owed
+        )
+        if settled is None:
             return
         change_id = _ask_for_the_wish(connection, looked, now_ms)
         for one in paid:
@@ -69,7 +75,9 @@ def go_on_crediting(context: WorkerContext, seen: SeenPlan) -> None:
     """Write the credit note of each refund that has left; done when no invoice waits for one."""
     found = plan_money(context.gateway, seen.subscription_id, seen.customer_id, seen.base_at)
     context.crash.reach(crash_points.RESTORE_LOOKED)
-    waiting = [pause for one in to_pay_back(found) if (pause := _credited(context, seen, one))]
+    # What a later change took is no matter of this one.
+    mine = [one for one in to_pay_back(found) if one.invoice_id in seen.owed]
+    waiting = [pause for one in mine if (pause := _credited(context, seen, one))]
     now_ms = context.clock.now_ms()
     with context.store.write() as connection:
         if waiting:

@@ -273,6 +273,18 @@ def test_a_person_accepts(quick):
     assert 2 == len(pending(quick, subscription))
 
 
+def test_what_a_later_change_took(quick):
+    """A change is done when its own money is back, whatever a later one took that waits for a person."""
+    subscription = quick.subscribe("basic-month")
+    quick.elsewhere(subscription, "pro-month", **NOW)
+    quick.settle(25)
+    quick.elsewhere(subscription, "studio-month", **NOW)
+    quick.settle(SOON)
+
+    assert ["restored", "review"] == [state for made_by, state in quick.seen() if made_by != "us"]
+    assert 1 == len(quick.refunds())
+
+
 def test_a_person_insists(quick):
     """What the loop breaker left is put right when a person says so."""
     subscription = quick.subscribe("basic-month")

@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), nullable=True),
         sa.Column("clause", sa.Text(), nullable=True),
         sa.Column("money", sa.Text(), nullable=True),
+        sa.Column("owed", sa.Text(), server_default="[]", nullable=False),
         sa.Column("insisted", sa.Boolean(), nullable=False),
         sa.Column("restored_ms", sa.BigInteger(), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
