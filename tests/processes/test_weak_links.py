@@ -35,6 +35,8 @@ ILL_SECONDS = 2.0
 #: A judgement takes tens of round trips to the database, and one of a few to anybody else.
 SLOW_SECONDS = {"redis": 0.2, "database": 0.02, "stripe": 0.5, "deliveries": 0.2}
 CUT_ANSWERS = 3
+#: A stretch tells something only of deliveries; shops that sold ahead of their rate pause for seconds.
+ATTEMPTS_MIN = 6
 SKEW_SECONDS = 600
 SKEWED_SECONDS_MAX = 90
 SKEWED_DUPLICATES = 4
@@ -151,6 +153,11 @@ class RoughDay:
     def _stretch(self, name):
         before = len(self.machine.attempts())
         yield
+        wait_until(
+            lambda: len(self.machine.attempts()) >= before + ATTEMPTS_MIN,
+            START_SECONDS_MAX,
+            self.machine.keep_running,
+        )
         self.during[name] = self.machine.attempts()[before:]
 
     def _go_on(self, seconds):
