@@ -105,16 +105,26 @@ def stop_issues(
     connection.execute(_STOP, {"stopped": list(sources), "changed_ms": now_ms})
 
 
+def undo_issues(
+    connection: Connection, invoice_id: str, purchases: Sequence[Purchase], now_ms: int
+) -> None:
+    """Have an invoice bring nothing more that was settled by a credit and is undone, as `stop_issues` does."""
+    stop_issues(connection, [invoice_id], purchases, now_ms)
+    connection.execute(_UNDO, {"undone_invoice": invoice_id, "changed_ms": now_ms})
+
+
 def reopen_issues(connection: Connection, source: str, now_ms: int) -> None:
     """Have the purchases of an invoice wait again of which nothing was issued, for want of an offer."""
     connection.execute(_REOPEN, {"reopened": source, "changed_ms": now_ms})
 
 
 def was_given_back(connection: Connection, source: str) -> bool:
-    """Whether any money of a charge, or of an invoice's payments, went back or is on its way.
+    """Whether any money of a charge, or of an invoice's payments, went back or is on its way, or it was undone.
 
     What was bought with it is not to be issued belatedly: a person grants what is still owed.
     """
+    if connection.execute(_UNDONE, {"source": source}).first() is not None:
+        return True
     paid_by = connection.execute(_PAID_BY, {"source": source}).scalars()
     return connection.execute(_GIVEN_BACK, {"ids": list(paid_by)}).first() is not None
 
@@ -206,6 +216,14 @@ _STOP = (
         credit_issues.c.state.in_([IssueState.WAITING.value, IssueState.ISSUING.value]),
     )
     .values(state=IssueState.STOPPED.value, next_at=None)
+)
+_UNDO = (
+    update(credit_issues)
+    .where(credit_issues.c.source == bindparam("undone_invoice"))
+    .values(undone=True)
+)
+_UNDONE = select(credit_issues.c.id).where(
+    credit_issues.c.source == bindparam("source"), credit_issues.c.undone.is_(True)
 )
 _REOPEN = (
     update(credit_issues)

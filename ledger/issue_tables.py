@@ -1,7 +1,11 @@
-"""The table of what paid purchases are to bring in credits, and how much of it was issued."""
+"""The table of what paid purchases are to bring in credits, and how much of it was issued.
+
+`undone` purchases were settled by a credit, and that was taken out again: they count as given back without a refund.
+"""
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Index,
@@ -9,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from ledger.states import IssueState
@@ -28,6 +33,7 @@ credit_issues = Table(
     Column("issued", Integer, nullable=False, server_default="0"),
     Column("next_at", BigInteger),
     Column("changed_ms", BigInteger, nullable=False),
+    Column("undone", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("source", "ref", name="inv_one_issue_per_purchase"),
     CheckConstraint(one_of("state", IssueState), name="inv_issue_state"),
     CheckConstraint("quantity > 0", name="inv_issue_quantity"),

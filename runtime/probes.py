@@ -106,6 +106,7 @@ PROBES: Final[Mapping[str, str]] = {
     "restore.forget": "a proration that waits for an invoice is deleted",
     "restore.void": "an invoice of a change made elsewhere, not paid yet, is voided",
     "restore.balance": "a credit for a change made elsewhere is taken out of the balance",
+    "restore.credits_taken": "credits go of a period that a wrong credit had paid",
     "restore.credit_note": "a credit note follows the refund of a change made elsewhere",
     "restore.waits_for_an_invoice": "the payment of a change's invoice is not known yet",
     "restore.asked_since": "the customer asked for another plan after a change made elsewhere",

@@ -6,7 +6,7 @@ Sources: docs.stripe.com/billing/subscriptions/prorations, /api/invoiceitems, /a
 
 from dataclasses import dataclass
 
-from workers.billing_objects import is_proration
+from workers.billing_objects import is_proration, price_of_line
 from workers.gateway import Gateway, Rendered
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 
@@ -22,7 +22,8 @@ _UPDATE = "subscription_update"
 class ChangeInvoice:
     """One invoice that bears what was not due. `wrong_minor` may be negative: then it credited the customer.
 
-    `whole`: the change itself made it, so nothing on it was due. `balance_minor` is what it took from the
+    `whole`: the change itself made it, so nothing on it was due; `prices` are those of the periods that it
+    bills in full. `balance_minor` is what it took from the
     customer's balance, `undone` whether a credit note or a balance entry of ours stands against it.
     """
 
@@ -36,27 +37,37 @@ class ChangeInvoice:
     balance_minor: int
     whole: bool
     undone: bool
+    prices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanMoney:
     """Everything of a subscription since a moment. `pending` are the ids of prorations that wait for an invoice.
 
-    `balance_minor` is the customer's balance, negative where the customer has a credit.
+    `balance_minor` is the customer's balance, negative where the customer has a credit; `overdue` says that an
+    invoice waits for its payment which the change did not make.
     """
 
     pending: tuple[str, ...]
     invoices: tuple[ChangeInvoice, ...]
     prorated: bool
     balance_minor: int
+    overdue: bool
 
 
 def plan_money(
-    gateway: Gateway, subscription_id: str, customer_id: str | None, since: int
+    gateway: Gateway, subscription_id: str, customer_id: str | None, *, since: int, paid_from: int
 ) -> PlanMoney:
-    """What was taken since `since`. Raises GatewayError and UnreadableRendering."""
+    """What was taken since `since`, and whether the period that began at `paid_from` is owed.
+
+    Raises GatewayError and UnreadableRendering.
+    """
     pending = [] if customer_id is None else gateway.pending_items_of(customer_id)
-    invoices = gateway.invoices_of(subscription_id, since - BEFORE_EVENT_SECONDS)
+    since -= BEFORE_EVENT_SECONDS
+    of_period = gateway.invoices_of(subscription_id, min(since, paid_from))
+    invoices = [
+        one for one in of_period if RenderedFields(one, "invoice").whole("created") >= since
+    ]
     marked = _marked(gateway, customer_id, invoices)
     found = [_invoice(shown, marked) for shown in invoices]
     wrong = [invoice for invoice in found if invoice.wrong_minor != 0 and _stands(invoice)]
@@ -70,6 +81,7 @@ def plan_money(
         invoices=tuple(wrong),
         prorated=bool(of_subscription) or any(map(_prorates, invoices)),
         balance_minor=_balance(gateway, customer_id) if any(map(_credits, wrong)) else 0,
+        overdue=any(map(_is_owed, of_period)),
     )
 
 
@@ -86,6 +98,11 @@ def told_money(money: PlanMoney) -> str:
 
 def _stands(invoice: ChangeInvoice) -> bool:
     return invoice.status not in ("void", "uncollectible")
+
+
+def _is_owed(shown: Rendered) -> bool:
+    fields = RenderedFields(shown, "invoice")
+    return fields.text("status") == "open" and fields.text_or_none("billing_reason") != _UPDATE
 
 
 def _credits(invoice: ChangeInvoice) -> bool:
@@ -121,7 +138,13 @@ def _invoice(shown: Rendered, marked: frozenset[str]) -> ChangeInvoice:
         else fields.signed("ending_balance") - fields.signed("starting_balance"),
         whole=whole,
         undone=fields.text("id") in marked,
+        prices=tuple(_prices(lines)),
     )
+
+
+def _prices(lines: RenderedFields) -> list[str]:
+    found = (price_of_line(line) for line in lines.parts("data") if not is_proration(line))
+    return sorted({price for price in found if price is not None})
 
 
 def _prorates(shown: Rendered) -> bool:

@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from ledger.asked_plan_changes import NewPlanChange, asked_since, write_change
 from ledger.cases import PLAN_PREFIX, cases_about, open_case
+from ledger.credit_issues import Purchase, undo_issues
+from ledger.credits import revoke_credits
 from ledger.engine import lock_names
 from ledger.payment_facts import payments_by_charge
 from ledger.plan_change_leases import lock_subscription
@@ -30,7 +32,8 @@ from workers.context import WorkerContext, ring_for
 from workers.handlers import charges_of_invoice
 from workers.money_brakes import all_stopped
 from workers.plan_money import ChangeInvoice, plan_money
-from workers.plan_repairs import Looked, call, credit_note, to_pay_back
+from workers.plan_repairs import Looked, call, credit_note, settled_by_credit, to_pay_back
+from workers.product_notices import product_listens, tell_undone
 
 VERDICTS = Verdicts(
     stripe_reason="requested_by_customer", denied="nothing is left of what was charged early"
@@ -62,6 +65,8 @@ def finish_restoring(context: WorkerContext, looked: Looked) -> None:
         if settled is None:
             return
         change_id = _ask_for_the_wish(connection, looked, now_ms)
+        for one in settled_by_credit(looked.money):
+            _take_credits(context, connection, seen, one)
         for one in paid:
             payment = charges.get(one.invoice_id)
             if payment is not None:
@@ -73,7 +78,13 @@ def finish_restoring(context: WorkerContext, looked: Looked) -> None:
 
 def go_on_crediting(context: WorkerContext, seen: SeenPlan) -> None:
     """Write the credit note of each refund that has left; done when no invoice waits for one."""
-    found = plan_money(context.gateway, seen.subscription_id, seen.customer_id, seen.base_at)
+    found = plan_money(
+        context.gateway,
+        seen.subscription_id,
+        seen.customer_id,
+        since=seen.base_at,
+        paid_from=seen.base_at,
+    )
     context.crash.reach(crash_points.RESTORE_LOOKED)
     # What a later change took is no matter of this one.
     mine = [one for one in to_pay_back(found) if one.invoice_id in seen.owed]
@@ -178,6 +189,43 @@ def _pay_back(
     desk = Desk(connection=connection, settings=context.settings, now_ms=now_ms)
     at_hand = CaseAtHand(case=case, intent=None, payment=payment)
     return follow_decision(desk, at_hand, decide_wrong_charge(facts, terms), VERDICTS).intents
+
+
+def _take_credits(
+    context: WorkerContext, connection: Connection, seen: SeenPlan, invoice: ChangeInvoice
+) -> None:
+    """Take what a period brought that a credit had settled; a refund takes its own (`refund_consequences`)."""
+    now_ms = context.clock.now_ms()
+    bought = [
+        Purchase(
+            source=invoice.invoice_id,
+            ref=price_id,
+            customer_id=invoice.customer_id,
+            subscription_id=seen.subscription_id,
+            quantity=1,
+            paid_at=seen.base_at,
+        )
+        for price_id in invoice.prices
+    ]
+    undo_issues(connection, invoice.invoice_id, bought, now_ms)
+    taken = revoke_credits(
+        connection,
+        key=f"revocation:{invoice.invoice_id}",
+        sources=[invoice.invoice_id],
+        by=_kind(seen),
+        at=now_ms // 1000,
+        now_ms=now_ms,
+    )
+    if taken:
+        probe("restore.credits_taken")
+        if product_listens(context.settings):
+            tell_undone(
+                connection,
+                customer_id=invoice.customer_id,
+                invoice_id=invoice.invoice_id,
+                credits=taken,
+                now_ms=now_ms,
+            )
 
 
 def _charge_of(connection: Connection, invoice: ChangeInvoice) -> Payment | None:

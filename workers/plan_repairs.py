@@ -26,10 +26,15 @@ PERIOD_OVER = (
     "The period that was paid is over, and what was charged early has bought the one after it: a person"
     " decides what goes back."
 )
+OVERDUE = (
+    "An invoice from before the change is not paid, and a period that began anew can be put back as a trial only,"
+    " in which it would look paid: have that invoice paid or voided, then `redress plan restore`, or accept the change."
+)
 SPENT = "The credit of {} for invoice {} was spent on another invoice: a person decides whether it is asked back."
 CREDITED_ON_RENEWAL = (
     "Invoice {} took {} less for the change: a person decides whether it is asked back."
 )
+_OWING = ("past_due", "unpaid")
 MOVED_ON = "The subscription has moved on to another price since."
 
 
@@ -92,6 +97,21 @@ class Looked:
         )
 
     @property
+    def began_anew(self) -> bool:
+        """Whether the change began a new period before the paid one was over."""
+        return self.seen.after[0].period_start not in (
+            self.base.period_start,
+            self.base.period_end,
+        )
+
+    @property
+    def hides_a_debt(self) -> bool:
+        """Whether it can be put back as a trial only, and what it owed before would look paid."""
+        began_anew = self.item.period_end != self.base.period_end
+        owing = self.subscription.status in _OWING and self.money.overdue
+        return self.period_lasts and began_anew and owing
+
+    @property
     def moved_on(self) -> bool:
         """Whether it runs at a price that this change does not know: another event is on its way."""
         known = (self.base.price_id, *(item.price_id for item in self.seen.after))
@@ -108,15 +128,22 @@ def in_the_way(looked: Looked) -> str | None:
         and subscription.schedule_id not in looked.own_schedules
     ):
         return STEERED.format(subscription.schedule_id)
-    for invoice in looked.money.invoices:
-        if invoice.undone:
-            continue
-        if invoice.whole and not looked.period_lasts and not looked.is_back:
-            return PERIOD_OVER
-        if invoice.wrong_minor < 0 and not invoice.whole:
-            return CREDITED_ON_RENEWAL.format(invoice.invoice_id, -invoice.wrong_minor)
-        if invoice.wrong_minor < 0 and looked.money.balance_minor > invoice.wrong_minor:
-            return SPENT.format(-invoice.wrong_minor, invoice.invoice_id)
+    if looked.hides_a_debt:
+        return OVERDUE
+    return next(filter(None, (_a_persons(looked, one) for one in looked.money.invoices)), None)
+
+
+def _a_persons(looked: Looked, invoice: ChangeInvoice) -> str | None:
+    """Why a person decides of one invoice, if so."""
+    if invoice.undone:
+        return None
+    over = not looked.period_lasts and not looked.is_back
+    if invoice.whole and looked.began_anew and over:
+        return PERIOD_OVER
+    if invoice.wrong_minor < 0 and not invoice.whole:
+        return CREDITED_ON_RENEWAL.format(invoice.invoice_id, -invoice.wrong_minor)
+    if invoice.wrong_minor < 0 and looked.money.balance_minor > invoice.wrong_minor:
+        return SPENT.format(-invoice.wrong_minor, invoice.invoice_id)
     return None
 
 
@@ -143,6 +170,15 @@ def to_pay_back(money: PlanMoney) -> list[ChangeInvoice]:
         invoice
         for invoice in money.invoices
         if invoice.status == "paid" and invoice.wrong_minor > 0 and not invoice.undone
+    ]
+
+
+def settled_by_credit(money: PlanMoney) -> list[ChangeInvoice]:
+    """The invoices of changes that no card paid: what they brought goes without a refund."""
+    return [
+        invoice
+        for invoice in money.invoices
+        if invoice.status == "paid" and invoice.whole and not invoice.paid_minor
     ]
 
 

@@ -102,7 +102,11 @@ def _go_on(context: WorkerContext, seen: SeenPlan) -> None:
 def _look(context: WorkerContext, seen: SeenPlan) -> Looked:
     subscription = subscription_at_hand(context.gateway, context.catalogue, seen.subscription_id)
     money = plan_money(
-        context.gateway, seen.subscription_id, subscription.customer_id, seen.base_at
+        context.gateway,
+        seen.subscription_id,
+        subscription.customer_id,
+        since=seen.base_at,
+        paid_from=min((item.period_start for item in seen.base), default=seen.base_at),
     )
     with context.store.read() as connection:
         ours = own_schedules(connection, seen.subscription_id)

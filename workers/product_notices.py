@@ -86,6 +86,31 @@ def tell_revoked(
     )
 
 
+def tell_undone(
+    connection: Connection,
+    *,
+    customer_id: str,
+    invoice_id: str,
+    credits: int,  # noqa: A002 - the field's own word
+    now_ms: int,
+) -> int | None:
+    """Tell that what an invoice had brought was taken, which a credit had settled; the notice's row id."""
+    content: dict[str, Json] = {
+        "customer_id": customer_id,
+        "case_id": None,
+        "charge_id": None,
+        "credits": credits,
+    }
+    return _write(
+        connection,
+        CREDITS_REVOKED,
+        content,
+        once=invoice_id,
+        subject_id=invoice_id,
+        now_ms=now_ms,
+    )
+
+
 def tell_restored(
     connection: Connection,
     *,

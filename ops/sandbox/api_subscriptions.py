@@ -138,7 +138,9 @@ def _trial_end(call: Call) -> int | None:
 
 
 def _on_trial(call: Call, moment: Any) -> Json:
-    """The fields of a subscription whose trial is to end at a moment, at which it is billed next."""
+    """The fields of a subscription whose trial is to end at a moment, at which it is billed next, or now."""
+    if moment == "now":
+        return {"status": "active", "trial_end": call.now}
     if not isinstance(moment, int) or moment <= call.now:
         raise bad_parameter("The sandbox takes a trial_end in the future.", "trial_end")
     if call.params.get("proration_behavior") != "none":

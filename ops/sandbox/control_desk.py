@@ -105,7 +105,11 @@ def change_subscription(call: Call) -> Json:
     if by == "api":
         call.idempotency_key = call.new_id("key")
     if by == "portal":
-        _open_portal(call, call.fetch("subscriptions")["customer"])
+        subscription = call.fetch("subscriptions")
+        _open_portal(call, subscription["customer"])
+        if subscription["status"] == "trialing":
+            # The portal's trial_update_behavior is end_trial where nobody chose another.
+            call.params.setdefault("trial_end", "now")
     return public(api_subscriptions.update(call))
 
 

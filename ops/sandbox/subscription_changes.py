@@ -2,7 +2,8 @@
 
 Sources: https://docs.stripe.com/billing/subscriptions/change, …/prorations, …/pending-updates.
 A change of interval, or `billing_cycle_anchor[type]=now`, begins a new period and bills it at once;
-other changes keep the period and bill prorations as `proration_behavior` says.
+other changes keep the period and bill prorations as `proration_behavior` says. A trial lasts whatever the price,
+has nothing to prorate, and ends early by `trial_end=now` only.
 """
 
 import copy
@@ -19,22 +20,14 @@ _PENDING_SECONDS = 23 * 3600
 def apply(call: Call, subscription: Json, fields: Json) -> Json:
     """Carry out an update: simple `fields` and, if given, the items of the call."""
     given = call.params
-    anchor = given.get("billing_cycle_anchor", {}).get("type", "unchanged")
-    if anchor == "now" and "proration_date" in given:
-        raise bad_parameter("proration_date cannot go with an anchor of now.", "proration_date")
     before = copy.deepcopy(subscription)
     subscription |= fields
     changed = _change_items(call, subscription, given.get("items", []))
-    restart = "trial_end" not in given and (
-        anchor == "now"
-        or any(
-            old["price"]["recurring"] != new["price"]["recurring"] for old, new in changed if new
-        )
-    )
-    lines = _prorations(call, changed, restart=restart)
+    restart = _begins_anew(call, before, changed)
+    lines = [] if before["status"] == "trialing" else _prorations(call, changed, restart=restart)
     if restart:
         _restart_periods(call, subscription)
-    for item in subscription["items"]["data"] if "trial_end" in given else []:
+    for item in subscription["items"]["data"] if "trial_end" in given and not restart else []:
         item |= {"current_period_start": call.now, "current_period_end": given["trial_end"]}
     _follow_schedule(call, subscription, changed)
     call.save("subscriptions", subscription)
@@ -46,6 +39,26 @@ def apply(call: Call, subscription: Json, fields: Json) -> Json:
         subscription = call.fetch("subscriptions", subscription["id"])
     call.emit("customer.subscription.updated", subscription, before)
     return subscription
+
+
+def _begins_anew(call: Call, before: Json, changed: list[tuple[Json, Json | None]]) -> bool:
+    """Whether a new period begins with the change, and is billed in full."""
+    anchor = call.params.get("billing_cycle_anchor", {}).get("type", "unchanged")
+    if anchor == "now" and "proration_date" in call.params:
+        raise bad_parameter("proration_date cannot go with an anchor of now.", "proration_date")
+    if "trial_end" in call.params:
+        return bool(call.params["trial_end"] == "now")
+    if before["status"] == "trialing":
+        if anchor == "now":
+            raise bad_parameter(
+                "The billing cycle cannot begin before the trial ends: end the trial.",
+                "billing_cycle_anchor",
+                "subscription_update_trial_after_billing_cycle_anchor",
+            )
+        return False
+    return anchor == "now" or any(
+        old["price"]["recurring"] != new["price"]["recurring"] for old, new in changed if new
+    )
 
 
 def _prorations(

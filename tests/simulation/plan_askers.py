@@ -109,7 +109,11 @@ class PlanAskers:
 
     def elsewhere(self, subscription_id, plan, by, road):
         """Somebody changes the plan at Stripe, at once."""
-        (item,) = self.world.book.get("subscriptions", subscription_id)["items"]["data"]
+        subscription = self.world.book.get("subscriptions", subscription_id)
+        (item,) = subscription["items"]["data"]
+        if subscription["status"] == "trialing" and "billing_cycle_anchor" in road:
+            # Stripe begins no new period in a trial; who wants one ends it.
+            road = {"trial_end": "now"}
         moved = {"id": item["id"], "price": self.price(plan), "quantity": item["quantity"]}
         self.subscribers[subscription_id].elsewhere += 1
         given = {"by": by, "items": [moved]} | road

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from policy.plan_moves import CHARGED_LESS
 from runtime.call_limits import PLAN_REPAIR_PAUSE_SECONDS
 from tests.simulation.plan_askers import Subscriber
-from workers.plan_repairs import CREDITED_ON_RENEWAL, MOVED_ON, PERIOD_OVER, SPENT, STEERED
+from workers.plan_repairs import (
+    CREDITED_ON_RENEWAL,
+    MOVED_ON,
+    OVERDUE,
+    PERIOD_OVER,
+    SPENT,
+    STEERED,
+)
 from workers.plan_restoring import GIVEN_UP, TOO_OLD, TWICE
 
 _ROWS = """
@@ -29,12 +36,20 @@ _CLEAN = {"restored", "in_line", "merged", "own"}
 _QUESTIONS = tuple(
     sentence.partition("{}")[0]
     for sentence in (
-        *(CHARGED_LESS, CREDITED_ON_RENEWAL, MOVED_ON, PERIOD_OVER, SPENT, STEERED),
+        *(CHARGED_LESS, CREDITED_ON_RENEWAL, MOVED_ON, OVERDUE, PERIOD_OVER, SPENT, STEERED),
         TOO_OLD,
         *("Both plans have one tier and one price", "The currency changes"),
         "A price is not in the catalogue",
     )
 )
+
+_PUT_RIGHT = {"restored", "merged", "own"}
+_CREDITS_LEFT = """
+    SELECT coalesce(sum(g.credits + (
+        SELECT coalesce(sum(e.credits), 0) FROM credit_entries e WHERE e.grant_id = g.id
+    )), 0)
+    FROM credit_entries g WHERE g.kind = 'grant' AND g.source = ?
+"""
 
 _ANYBODY = Subscriber(plan="", elsewhere=1)
 
@@ -120,7 +135,7 @@ class SeenPlanModel:
         balance = self._world.book.get("customers", shown["customer"])["balance"]
         if balance:
             self._breach(f"{subscription_id} was put right and its customer's balance is {balance}")
-        self._check_prorations(shown)
+        self._check_invoices(shown, settled={row.state for row in rows} <= _PUT_RIGHT)
         self._check_price(shown, [row for row in rows if row.made_by not in ("us", "stripe")])
 
     def _check_price(self, shown, rows):
@@ -132,8 +147,8 @@ class SeenPlanModel:
         if all_put_right and lasts and item["price"]["id"] != before["price_id"]:
             self._breach(f"{shown['id']} was put right and runs at {item['price']['id']}")
 
-    def _check_prorations(self, shown):
-        """Of what was prorated, nothing stayed with us."""
+    def _check_invoices(self, shown, *, settled):
+        """Of what was prorated nothing stayed with us, and nothing that a wrong credit bought with the customer."""
         for invoice in self._world.book.newest_first("invoices"):
             parent = invoice["parent"]
             if parent is None or parent["subscription_details"]["subscription"] != shown["id"]:
@@ -144,9 +159,17 @@ class SeenPlanModel:
                     "credit_notes", {"invoice": invoice["id"]}
                 )
             ]
+            if invoice["billing_reason"] == "subscription_update" and settled:
+                self._check_credits(invoice)
             wrong = _prorated(invoice)
             if wrong > 0 and invoice["status"] == "paid" and sum(notes) < wrong:
                 self._breach(f"{invoice['id']} prorated {wrong}, noted {sum(notes)}")
+
+    def _check_credits(self, invoice):
+        if invoice["status"] == "paid" and not invoice["amount_paid"]:
+            (left,) = self._raw.execute(_CREDITS_LEFT, (invoice["id"],)).fetchone()
+            if left:
+                self._breach(f"{invoice['id']} was undone, and {left} of its credits are left")
 
     def _breach(self, sentence):
         self._world.violation("seen plan", f"model: {sentence}")

@@ -10,6 +10,10 @@ from ledger.seen_plan_leases import settle_seen
 from ledger.seen_plan_tables import seen_plan_changes
 from policy.billing_periods import period_end
 from tests.fakes.plan_shop import PlanShop
+from tests.fakes.scripted_carrier import ScriptedCarrier, scripted
+from tests.fakes.scripted_product import SECRET
+from tests.workers.test_credit_issuing import replay
+from tests.workers.test_product_notices import heard
 
 #: What each plan issues a month, as its price's metadata says.
 BASIC, PRO, STUDIO = 100, 200, 300
@@ -142,6 +146,65 @@ def test_a_period_that_began_anew(quick):
     quick.renew(subscription)
 
     assert [BASIC, PRO, PRO] == issued(quick)
+
+
+def put_right(shop, subscription):
+    """A yearly plan that somebody ended early, its rest credited, and that was put right."""
+    shop.elsewhere(subscription, "basic-month")
+    shop.settle(300)
+    assert ["restored"] == [state for made_by, state in shop.seen() if made_by != "us"]
+
+
+def test_a_year_that_was_put_right(quick):
+    """What a wrong credit had bought goes without a refund, and the year's months come on as before."""
+    subscription = quick.subscribe("pro-year")
+    quick.settle(60)
+    put_right(quick, subscription)
+
+    assert ([PRO, BASIC], [-BASIC]) == (issued(quick), taken(quick))
+    assert [] == quick.refunds()
+
+    for _ in range(3):
+        month_later(quick, subscription)
+
+    assert [PRO, BASIC] + [PRO] * 3 == issued(quick)
+
+
+def test_the_product_is_told(quick):
+    """The product hears of what was taken without a refund, once, and by no case."""
+    quick.world.carriers = scripted(email=ScriptedCarrier(), webhook=ScriptedCarrier())
+    quick.change_settings(
+        redress_product_webhook_url="https://product.example/hook",
+        redress_product_webhook_secret=SECRET,
+    )
+    subscription = quick.subscribe("pro-year")
+    quick.settle(60)
+    put_right(quick, subscription)
+
+    customer = quick.shown(subscription)["customer"]
+    data = {"customer_id": customer, "case_id": None, "charge_id": None, "credits": BASIC}
+    assert [data] == heard(quick, "credits.revoked")
+
+
+def test_what_is_undone_stays_undone(quick):
+    """An invoice that is told, or replayed, after it was undone brings nothing."""
+    subscription = quick.subscribe("pro-year")
+    quick.settle(60)
+    quick.elsewhere(subscription, "basic-month")
+    told = quick.new_events()
+    late = [event for event in told if event["type"].startswith("invoice.")]
+    quick.receive(*(event for event in told if event not in late))
+    quick.settle(300)
+
+    assert ["restored"] == [state for made_by, state in quick.seen() if made_by != "us"]
+    assert [PRO] == issued(quick)
+
+    quick.receive(*late)
+    quick.settle(60)
+    replay(quick, "invoice.paid")
+    quick.settle(60)
+
+    assert ([PRO], []) == (issued(quick), taken(quick))
 
 
 def accept(shop, seen_id):

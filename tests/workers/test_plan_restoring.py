@@ -23,7 +23,7 @@ from tests.fakes.plan_shop import PlanShop
 from tests.fakes.worker_world import CrashAt, Meanwhile
 from tests.policy.test_wrong_plan_charges import took
 from workers import crash_points
-from workers.plan_repairs import SPENT, STEERED
+from workers.plan_repairs import OVERDUE, SPENT, STEERED
 from workers.plan_restoring import TOO_OLD, TWICE
 
 NOW = {"billing_cycle_anchor": {"type": "now"}}
@@ -278,19 +278,15 @@ def test_what_a_later_change_took(quick):
     subscription = quick.subscribe("basic-month")
     quick.elsewhere(subscription, "pro-month", **NOW)
     quick.settle(25)
-    quick.elsewhere(subscription, "studio-month", **NOW)
+    quick.elsewhere(subscription, "studio-month", trial_end="now")
     quick.settle(SOON)
 
     assert ["restored", "review"] == [state for made_by, state in quick.seen() if made_by != "us"]
     assert 1 == len(quick.refunds())
 
 
-def test_a_person_insists(quick):
-    """What the loop breaker left is put right when a person says so."""
-    subscription = quick.subscribe("basic-month")
-    ends = quick.period_end(subscription)
-    change(quick, subscription, "pro-month")
-    seen_id = change(quick, subscription, "studio-month")
+def insist(quick, seen_id):
+    """A person has a change put right that was left to people."""
     with quick.store.write() as connection:
         seen = seen_by_id(connection, seen_id, lock=True)
         settle_seen(
@@ -303,6 +299,15 @@ def test_a_person_insists(quick):
             fence=seen.fence + 1,
         )
     assert "review" == seen.state
+
+
+def test_a_person_insists(quick):
+    """What the loop breaker left is put right when a person says so."""
+    subscription = quick.subscribe("basic-month")
+    ends = quick.period_end(subscription)
+    change(quick, subscription, "pro-month")
+    seen_id = change(quick, subscription, "studio-month")
+    insist(quick, seen_id)
     quick.settle(SOON)
 
     put_right(quick, subscription, "basic-month", "studio-month", ends)
@@ -447,6 +452,45 @@ def test_the_last_second(quick):
     (_, total, noted) = totals(quick, subscription)[-1]
     assert 2000 == total - noted
     assert [total - 2000] == [refund["amount"] for refund in quick.refunds()]
+
+
+def test_billed_at_once_and_seen_too_late(quick):
+    """What was billed for the last hours goes back although the period is over; the price has come in time."""
+    subscription = quick.subscribe("basic-month")
+    quick.clock.advance(quick.period_end(subscription) - quick.clock.now_ms() / 1000 - 7_200)
+    quick.elsewhere(subscription, "studio-month", proration_behavior="always_invoice")
+    quick.clock.advance(7_200)
+    quick.control(f"subscriptions/{subscription}/renew", {})
+    quick.settle(SOON)
+
+    assert [("dashboard", "restored")] == quick.seen()
+    assert "studio-month" == quick.plan(subscription)
+    # Of 31 days two hours: 3000 * 7200 // 2678400 = 8, less 1000 * 7200 / 2678400 rounded up = 3.
+    assert [("subscription_create", 1000, 0), ("subscription_update", 5, 5)] == totals(
+        quick, subscription
+    )[:2]
+    assert [5] == [refund["amount"] for refund in quick.refunds()]
+
+
+def test_what_was_owed_before(quick):
+    """A period that began anew is put back when what was owed before is paid, and a person says so."""
+    subscription = quick.subscribe("pro-month")
+    card = quick.card(quick.shown(subscription)["customer"], "chargeDeclined")
+    quick.v1.subscriptions.update(subscription, {"default_payment_method": card})
+    quick.renew(subscription)
+    ends = quick.period_end(subscription)
+    owed = next(iter(quick.sandbox.book.newest_first("invoices")))["id"]
+    seen_id = change(quick, subscription, "basic-year", proration_behavior="none")
+
+    assert ("review", OVERDUE) == (only(quick).state, only(quick).note)
+
+    quick.v1.invoices.pay(
+        owed, {"payment_method": quick.card(quick.shown(subscription)["customer"])}
+    )
+    insist(quick, seen_id)
+    quick.settle(SOON)
+
+    put_right(quick, subscription, "pro-month", "basic-year", ends)
 
 
 def test_the_brake(quick):

@@ -22,6 +22,10 @@ def upgrade() -> None:
         sa.Column("preview", sa.Boolean(), server_default=sa.false(), nullable=False),
     )
     op.add_column("plan_changes", sa.Column("outlook", sa.Text(), nullable=True))
+    op.add_column(
+        "credit_issues",
+        sa.Column("undone", sa.Boolean(), server_default=sa.false(), nullable=False),
+    )
     op.create_index("ix_credit_issues_subscription", "credit_issues", ["subscription_id"])
     op.create_table(
         "seen_plan_changes",
