@@ -22,7 +22,7 @@ Items = tuple[SubscriptionItem, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSeenPlan:
-    """One change as its event told it. `items` are before and after."""
+    """One change as its event told it. `base_at` is when it was made: before `seen_at` if it waited for its payment."""
 
     event_id: str
     subscription_id: str
@@ -30,6 +30,7 @@ class NewSeenPlan:
     livemode: bool
     made_by: PlanMaker
     seen_at: int
+    base_at: int
     before: Items
     after: Items
 
@@ -78,7 +79,7 @@ def write_seen(
         "before_items": dump_items(seen.before),
         "after_items": dump_items(seen.after),
         "base_items": dump_items(seen.before),
-        "base_at": seen.seen_at,
+        "base_at": seen.base_at,
         "state": state.value,
         "insisted": False,
         "next_attempt_ms": due_ms,

@@ -47,6 +47,10 @@ REQUEST_EVIDENCE_CHARS_MAX: Final = 4_000
 # then, and the events of the same second have arrived.
 PLAN_SETTLE_SECONDS: Final = 20
 
+# A change that waits for its payment is billed when it is made, and applied up to 23 hours later (docs.stripe.com/
+# billing/subscriptions/pending-updates).
+PLAN_PENDING_SECONDS: Final = 86_400
+
 # One repair of a subscription in so long: whoever changes it again meets a person, not a machine that fights back.
 PLAN_REPAIR_PAUSE_SECONDS: Final = 86_400
 

@@ -94,6 +94,7 @@ PROBES: Final[Mapping[str, str]] = {
     "usage.covered_later": "a grant is told after the usage that it pays for",
     "credits.expired": "what was left of a grant is written off after its end",
     "plan.seen": "an event tells of a change of plan that somebody else made",
+    "plan.applied_late": "a change made elsewhere had waited for its payment",
     "plan.own_echo": "an event tells of a change of plan that we made, or our schedule",
     "restore.not_due": "a change made elsewhere was rung for whose subscription is worked on",
     "restore.unread": "Stripe could not be read, or refused a call, while a change is put right",

@@ -11,7 +11,11 @@ from ledger.events import ClaimedEvent
 from ledger.refund_intents import KEY_PREFIX
 from ledger.seen_plan_changes import NewSeenPlan, portal_opened, write_seen
 from ledger.states import PlanMaker
-from runtime.call_limits import PLAN_SETTLE_SECONDS, PORTAL_SESSION_SECONDS
+from runtime.call_limits import (
+    PLAN_PENDING_SECONDS,
+    PLAN_SETTLE_SECONDS,
+    PORTAL_SESSION_SECONDS,
+)
 from runtime.probes import probe
 from workers.item_changes import items_of
 from workers.rendered_fields import RenderedFields
@@ -24,7 +28,8 @@ def see_plan_change(
     data = told.part("data")
     subscription = data.part("object")
     customer_id = subscription.reference("customer")
-    before, after = items_of(data.part("previous_attributes")), items_of(subscription)
+    previous = data.part("previous_attributes")
+    before, after = items_of(previous), items_of(subscription)
     made_by = _maker(told)
     prices = [item.price_id for item in after]
     ours = made_by is PlanMaker.US or (
@@ -37,6 +42,7 @@ def see_plan_change(
         livemode=event.livemode,
         made_by=PlanMaker.US if ours else made_by,
         seen_at=event.created,
+        base_at=_began_at(event, previous),
         before=tuple(before),
         after=tuple(after),
     )
@@ -55,6 +61,15 @@ def maker_now(
         return made_by
     since = seen_at - PORTAL_SESSION_SECONDS
     return PlanMaker.PORTAL if portal_opened(connection, customer_id, since, seen_at) else made_by
+
+
+def _began_at(event: ClaimedEvent, previous: RenderedFields) -> int:
+    """When the change was made that an event tells of: one that waited for its payment was billed before."""
+    expires_at = previous.part("pending_update").amount_or("expires_at", 0)
+    if expires_at:
+        probe("plan.applied_late")
+        return min(event.created, expires_at - PLAN_PENDING_SECONDS)
+    return event.created
 
 
 def _maker(told: RenderedFields) -> PlanMaker:

@@ -6,6 +6,7 @@ from ops.sandbox import (
     api_payment_methods,
     customer_balance,
     invoice_settlement,
+    pending_updates,
 )
 from ops.sandbox import invoice_making as making
 from ops.sandbox.api_call import Call, merged_metadata
@@ -80,12 +81,29 @@ def void(call: Call) -> Json:
     invoice = call.fetch("invoices")
     if invoice["status"] not in ("open", "uncollectible"):
         raise invalid(f"Invoice is {invoice['status']}, so it cannot be voided.")
+    return _voided(call, invoice, automatic=False)
+
+
+def expire_update(call: Call, subscription: Json, invoice_id: str) -> None:
+    """Void the invoice that a pending update has waited for in vain, if it still does."""
+    invoice = call.fetch("invoices", invoice_id)
+    if pending_updates.waits_for(subscription, invoice) and invoice["status"] == "open":
+        _voided(call, invoice, automatic=True)
+
+
+def _voided(call: Call, invoice: Json, *, automatic: bool) -> Json:
+    """Void an invoice, and discard the pending update that waits for it."""
     invoice_settlement.cancel_open(call, invoice)
     customer_balance.give_back(call, invoice)
     invoice["status"] = "void"
     invoice["status_transitions"]["voided_at"] = call.now
     call.save("invoices", invoice)
-    call.emit("invoice.voided", invoice)
+    call.emit("invoice.voided", invoice, automatic=automatic)
+    parent = invoice["parent"]
+    if parent is not None:
+        subscription = call.fetch("subscriptions", parent["subscription_details"]["subscription"])
+        if pending_updates.waits_for(subscription, invoice):
+            pending_updates.discard(call, subscription, automatic=automatic)
     return invoice
 
 

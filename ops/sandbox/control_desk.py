@@ -12,6 +12,7 @@ from typing import Any
 
 from ops.sandbox import (
     api_disputes,
+    api_invoices,
     api_radar,
     api_refunds,
     api_schedules,
@@ -79,6 +80,9 @@ def renew(call: Call) -> Json:
     if subscription["cancel_at_period_end"]:
         ended = api_subscriptions.end(call, subscription, {}, automatic=True)
         return {"subscription": public(ended), "invoice": None, "charge": None}
+    if subscription["pending_update"] is not None:
+        api_invoices.expire_update(call, subscription, subscription["latest_invoice"])
+        subscription = call.fetch("subscriptions")
     before = copy.deepcopy(subscription)
     if subscription["schedule"] is not None:
         api_schedules.advance(call, subscription)

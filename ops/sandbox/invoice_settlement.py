@@ -4,6 +4,7 @@ Source: https://docs.stripe.com/api/invoice-payment. A payment that succeeds aft
 paid makes it overpaid (`amount_overpaid`, event invoice.overpaid).
 """
 
+from ops.sandbox import pending_updates
 from ops.sandbox.api_call import Call
 from ops.sandbox.book_tables import Json
 
@@ -86,5 +87,7 @@ def _activate(call: Call, invoice: Json) -> None:
     if parent is None:
         return
     subscription = call.fetch("subscriptions", parent["subscription_details"]["subscription"])
+    if pending_updates.waits_for(subscription, invoice):
+        pending_updates.apply(call, subscription)
     if subscription["status"] in ("incomplete", "past_due"):
         call.update("subscriptions", subscription, "customer.subscription.updated", status="active")

@@ -19,7 +19,14 @@ import orjson
 
 __all__ = ["Answer", "Control", "SandboxStripe"]
 
-from ops.sandbox import api_charges, api_errors, api_refunds, control_desk
+from ops.sandbox import (
+    api_charges,
+    api_errors,
+    api_invoices,
+    api_refunds,
+    control_desk,
+    pending_updates,
+)
 from ops.sandbox.api_answers import (
     Answer,
     Pairs,
@@ -259,6 +266,11 @@ class SandboxStripe:
             refund = call.fetch("refunds", body["id"])
             if refund["status"] == "pending":
                 api_refunds.move(call, refund, body["status"])
+
+        elif name == pending_updates.EXPIRE_CHORE:
+            api_invoices.expire_update(
+                call, call.fetch("subscriptions", body["id"]), body["invoice"]
+            )
 
     def _new_request_id(self) -> str:
         # Counted, not drawn: a request must not wait for the book before it holds its key.

@@ -8,13 +8,11 @@ has nothing to prorate, and ends early by `trial_end=now` only.
 
 import copy
 
-from ops.sandbox import invoice_items, phase_fields
+from ops.sandbox import invoice_items, pending_updates, phase_fields
 from ops.sandbox import subscription_billing as billing
 from ops.sandbox.api_call import Call
 from ops.sandbox.api_errors import ApiError, bad_parameter, invalid, missing
 from ops.sandbox.book_tables import Json
-
-_PENDING_SECONDS = 23 * 3600
 
 
 def apply(call: Call, subscription: Json, fields: Json) -> Json:
@@ -35,7 +33,7 @@ def apply(call: Call, subscription: Json, fields: Json) -> Json:
         invoice_items.prorate(call, subscription, line)
     if restart or (lines and given.get("proration_behavior") == "always_invoice"):
         if not _bill_change(call, subscription, before, full=restart):
-            return _park(call, before, subscription)
+            return pending_updates.park(call, before, subscription)
         subscription = call.fetch("subscriptions", subscription["id"])
     call.emit("customer.subscription.updated", subscription, before)
     return subscription
@@ -194,17 +192,3 @@ def _bill_change(call: Call, subscription: Json, before: Json, *, full: bool) ->
     stored = call.fetch("subscriptions", subscription["id"])
     call.save("subscriptions", stored | {"status": "past_due"})
     return True
-
-
-def _park(call: Call, before: Json, wanted: Json) -> Json:
-    """Keep the subscription as it was, the change waiting in `pending_update`."""
-    pending = {
-        "billing_cycle_anchor": wanted["billing_cycle_anchor"],
-        "expires_at": call.now + _PENDING_SECONDS,
-        "subscription_items": wanted["items"]["data"],
-        "trial_end": None,
-        "trial_from_plan": None,
-    }
-    return call.update(
-        "subscriptions", before, "customer.subscription.updated", pending_update=pending
-    )

@@ -76,6 +76,7 @@ def put_seen(connection):
         livemode=False,
         made_by=PlanMaker.DASHBOARD,
         seen_at=0,
+        base_at=0,
         before=(item,),
         after=(item,),
     )

@@ -24,7 +24,7 @@ from tests.fakes.worker_world import CrashAt, Meanwhile
 from tests.policy.test_wrong_plan_charges import took
 from workers import crash_points
 from workers.plan_repairs import OVERDUE, SPENT, STEERED
-from workers.plan_restoring import TOO_OLD, TWICE
+from workers.plan_restoring import TWICE
 
 NOW = {"billing_cycle_anchor": {"type": "now"}}
 SOON = 300
@@ -369,17 +369,6 @@ def test_a_renewal_that_was_not_paid(quick):
     assert ("open", 2000) == (invoice["status"], invoice["amount_remaining"])
 
 
-def test_told_days_later(quick):
-    """What is told more than three days after it was made is a person's."""
-    subscription = quick.subscribe("basic-month")
-    quick.elsewhere(subscription, "pro-month")
-    quick.clock.advance(4 * 86_400)
-    quick.settle(SOON)
-
-    assert ("review", TOO_OLD) == (only(quick).state, only(quick).note)
-    assert "pro-month" == quick.plan(subscription)
-
-
 def test_a_refund_under_way(quick):
     """Where the payment is being refunded for another reason, the case waits for a person."""
     subscription = quick.subscribe("basic-month")
@@ -436,40 +425,6 @@ def test_on_trial(quick):
 
     assert [("dashboard", "restored")] == [one for one in quick.seen() if one[0] != "us"]
     put_right(quick, subscription, "basic-month", "pro-month", ends)
-
-
-def test_the_last_second(quick):
-    """A change whose period ends before anybody looked has its prorations taken off the renewal."""
-    subscription = quick.subscribe("basic-month")
-    quick.clock.advance(quick.period_end(subscription) - quick.clock.now_ms() / 1000 - 86_400)
-    quick.elsewhere(subscription, "pro-month")
-    quick.clock.advance(86_400)
-    quick.control(f"subscriptions/{subscription}/renew", {})
-    quick.settle(SOON)
-
-    assert [("dashboard", "restored")] == quick.seen()
-    assert "pro-month" == quick.plan(subscription)
-    (_, total, noted) = totals(quick, subscription)[-1]
-    assert 2000 == total - noted
-    assert [total - 2000] == [refund["amount"] for refund in quick.refunds()]
-
-
-def test_billed_at_once_and_seen_too_late(quick):
-    """What was billed for the last hours goes back although the period is over; the price has come in time."""
-    subscription = quick.subscribe("basic-month")
-    quick.clock.advance(quick.period_end(subscription) - quick.clock.now_ms() / 1000 - 7_200)
-    quick.elsewhere(subscription, "studio-month", proration_behavior="always_invoice")
-    quick.clock.advance(7_200)
-    quick.control(f"subscriptions/{subscription}/renew", {})
-    quick.settle(SOON)
-
-    assert [("dashboard", "restored")] == quick.seen()
-    assert "studio-month" == quick.plan(subscription)
-    # Of 31 days two hours: 3000 * 7200 // 2678400 = 8, less 1000 * 7200 / 2678400 rounded up = 3.
-    assert [("subscription_create", 1000, 0), ("subscription_update", 5, 5)] == totals(
-        quick, subscription
-    )[:2]
-    assert [5] == [refund["amount"] for refund in quick.refunds()]
 
 
 def test_what_was_owed_before(quick):

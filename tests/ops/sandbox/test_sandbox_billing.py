@@ -239,6 +239,87 @@ def test_a_change_that_is_not_paid_waits_in_pending_update(plans):
     assert plans.annual.id == changed.pending_update.subscription_items[0].price.id
 
 
+def parked(plans):
+    """A subscription whose change to the annual price waits for a card that is declined."""
+    subscription = plans.subscribe()
+    card = plans.shop.v1.payment_methods.attach(
+        "pm_card_chargeDeclined", {"customer": plans.customer.id}
+    )
+    plans.shop.v1.subscriptions.update(subscription.id, {"default_payment_method": card.id})
+    return change(plans, subscription, plans.annual, payment_behavior="pending_if_incomplete")
+
+
+def shown_prices(plans, subscription):
+    shown = plans.shop.v1.subscriptions.retrieve(subscription.id)
+    return [item.price.id for item in shown["items"].data], shown.pending_update
+
+
+def test_the_payment_applies_a_pending_update(plans):
+    """Who pays the invoice gets the new price, and both events tell of it."""
+    subscription = parked(plans)
+    good = plans.shop.v1.payment_methods.attach("pm_card_visa", {"customer": plans.customer.id})
+    plans.shop.v1.invoices.pay(subscription.latest_invoice, {"payment_method": good.id})
+
+    assert ([plans.annual.id], None) == shown_prices(plans, subscription)
+    assert [
+        "customer.subscription.updated",
+        "customer.subscription.pending_update_applied",
+    ] == plans.shop.event_types()[-2:]
+
+
+def test_a_pending_update_ends_with_its_invoice(plans):
+    """Voiding the invoice discards the change."""
+    subscription = parked(plans)
+    plans.shop.v1.invoices.void_invoice(subscription.latest_invoice)
+
+    assert ([plans.basic.id], None) == shown_prices(plans, subscription)
+    assert "customer.subscription.pending_update_expired" == plans.shop.event_types()[-1]
+
+
+@pytest.mark.parametrize("ends", ["a day", "the period"])
+def test_a_pending_update_expires(plans, ends):
+    """After 23 hours, or at the period's end, the change and its invoice are gone."""
+    subscription = parked(plans)
+    if ends == "a day":
+        plans.shop.clock.advance(23 * 3600)
+        plans.shop.sandbox.tick()
+    else:
+        plans.renew(subscription)
+
+    assert ([plans.basic.id], None) == shown_prices(plans, subscription)
+    assert "void" == plans.shop.v1.invoices.retrieve(subscription.latest_invoice).status
+    assert "customer.subscription.pending_update_expired" in plans.shop.event_types()
+
+
+def test_a_trial_lasts_whatever_the_price(plans):
+    """A new price, even of another interval, charges nothing within a trial; no new period begins in one."""
+    subscription = plans.subscribe(trial_period_days=30)
+    ends = subscription["items"].data[0].current_period_end
+    changed = change(plans, subscription, plans.annual)
+
+    assert ("trialing", ends) == (changed.status, changed["items"].data[0].current_period_end)
+    assert [] == list(plans.shop.book.newest_first("invoiceitems"))
+    assert [] == list(plans.shop.book.newest_first("charges"))
+
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        change(plans, subscription, plans.pro, billing_cycle_anchor={"type": "now"})
+
+    assert "subscription_update_trial_after_billing_cycle_anchor" == caught.value.code
+
+
+def test_a_trial_that_is_ended(plans):
+    """Ending the trial begins a period and bills it in full."""
+    subscription = plans.subscribe(trial_period_days=30)
+    plans.shop.clock.advance(86_400)
+    changed = change(plans, subscription, plans.pro, trial_end="now")
+
+    assert ("active", NOON + 86_400) == (
+        changed.status,
+        changed["items"].data[0].current_period_start,
+    )
+    assert 2500 == plans.shop.v1.invoices.retrieve(changed.latest_invoice).amount_paid
+
+
 def test_cancel_at_period_end_ends_at_the_renewal(plans):
     """Until then the subscription is active; then it is deleted and not charged."""
     subscription = plans.subscribe()

@@ -88,7 +88,23 @@ def changed_elsewhere(shop, rng):
         plans.renew(subscription)
 
 
+def waits_for_its_payment(shop, rng):
+    """A change at Stripe waits for a card that is declined, until somebody pays with another, or nobody does."""
+    plans = shop.world.operators.plans
+    subscription = plans.subscribe(rng.choice(_PLANS), declines=True)
+    yield soon(rng)
+    road = rng.choice(_ROADS[2:]) | {"payment_behavior": "pending_if_incomplete"}
+    plans.elsewhere(subscription, rng.choice(_PLANS), rng.choice(("portal", "api")), road)
+    yield rng.choice((soon(rng), 3600))
+    if rng.random() < 0.2:
+        plans.ask(subscription, rng.choice(_PLANS))
+        yield soon(rng)
+    if rng.random() < 0.8:
+        plans.pay(subscription)
+
+
 STORIES = (
+    Story(name="waits for its payment", begin=begin(waits_for_its_payment), weight=0, share=0.02),
     Story(name="changed elsewhere", begin=begin(changed_elsewhere), weight=0, share=0.05),
     Story(name="changes plan", begin=begin(changes_plan), weight=0, share=0.05),
     Story(name="changes over periods", begin=begin(changes_over_periods), weight=0, share=0.05),
