@@ -148,3 +148,14 @@ def schedule_values(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
             sort_keys=True,
         ),
     }
+
+
+def net_of_line(line: RenderedFields) -> int:
+    """A line's amount less its discounts and with the tax that comes on top (minor units)."""
+    discounts = sum(one.amount("amount") for one in line.parts("discount_amounts"))
+    taxes = sum(
+        one.signed("amount")
+        for one in line.parts("taxes")
+        if one.text_or_none("tax_behavior") == "exclusive"
+    )
+    return line.signed("amount") - discounts + taxes

@@ -6,7 +6,7 @@ Sources: docs.stripe.com/api/invoices/line_item, /api/credit_notes (2026-10-28.e
 
 from policy.invoice_taking import EarlierInvoice, InvoiceTaking
 from policy.payments import Payment
-from workers.billing_objects import is_proration, price_of_line
+from workers.billing_objects import is_proration, net_of_line, price_of_line
 from workers.gateway import Gateway, Rendered
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 
@@ -14,7 +14,6 @@ from workers.rendered_fields import RenderedFields, UnreadableRendering
 _CHAIN_SECONDS = 400 * 86_400
 _CHAIN_MAX = 12
 _VOID = "void"
-_EXCLUSIVE = "exclusive"
 
 
 def invoice_taking(gateway: Gateway, payment: Payment) -> InvoiceTaking | None:
@@ -60,23 +59,12 @@ def _split(invoice: RenderedFields) -> tuple[int, list[int]]:
         raise UnreadableRendering("invoice.lines has more lines than one page")
     plan, prorations = 0, []
     for line in lines.parts("data"):
-        amount = _net(line)
+        amount = net_of_line(line)
         if is_proration(line):
             prorations.append(amount)
         elif price_of_line(line) is not None:
             plan += amount
     return plan, prorations
-
-
-def _net(line: RenderedFields) -> int:
-    """A line's amount less its discounts and with the tax that comes on top."""
-    discounts = sum(one.amount("amount") for one in line.parts("discount_amounts"))
-    taxes = sum(
-        one.signed("amount")
-        for one in line.parts("taxes")
-        if one.text_or_none("tax_behavior") == _EXCLUSIVE
-    )
-    return line.signed("amount") - discounts + taxes
 
 
 def _from_balance(invoice: RenderedFields) -> int:

@@ -6,7 +6,7 @@ Sources: docs.stripe.com/billing/subscriptions/prorations, /api/invoiceitems, /a
 
 from dataclasses import dataclass
 
-from workers.billing_objects import is_proration, price_of_line
+from workers.billing_objects import is_proration, net_of_line, price_of_line
 from workers.gateway import Gateway, Rendered
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 
@@ -132,7 +132,7 @@ def _invoice(shown: Rendered, marked: frozenset[str]) -> ChangeInvoice:
         currency=fields.currency("currency"),
         total_minor=total,
         paid_minor=fields.amount_or("amount_paid", 0),
-        wrong_minor=total if whole else sum(line.signed("amount") for line in prorations),
+        wrong_minor=total if whole else sum(map(net_of_line, prorations)),
         balance_minor=0
         if ending is None or total <= 0
         else fields.signed("ending_balance") - fields.signed("starting_balance"),

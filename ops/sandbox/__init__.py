@@ -28,12 +28,16 @@ Supported paths under /v1 (POST bodies are form-encoded, answers JSON, errors St
     refunds/{id}/cancel               POST
     products, prices                  POST, GET        products/{id}                         GET
                                                        prices/{id}                           POST, GET
+    coupons                           POST             coupons/{id}                          GET
+    tax_rates                         POST             tax_rates/{id}                        GET
     subscriptions                     POST, GET        subscriptions/{id}                    POST, GET, DELETE
     subscription_schedules            POST, GET        subscription_schedules/{id}           POST, GET
     subscription_schedules/{id}/release | cancel       POST
     invoices                          POST, GET        invoices/{id}                         GET
     invoices/{id}/finalize | pay | void | attach_payment                                     POST
-    invoiceitems                      POST             (amount or pricing[price], for a manual invoice)
+    invoiceitems                      POST, GET        (amount or pricing[price])            {id}: GET, DELETE
+    credit_notes                      POST, GET        customers/{id}/balance_transactions   POST, GET
+    billing_portal/configurations     GET              billing_portal/configurations/{id}    GET
     invoice_payments                  GET              invoice_payments/{id}                 GET
     disputes                          GET              disputes/{id}                         POST, GET
     disputes/{id}/close               POST
@@ -68,6 +72,8 @@ Control endpoints (JSON in and out; errors {"error": {"message"}} with 400 or 40
     POST /sandbox/reviews                   {"charge", "reason"?, "opened_reason"?} -> review;   POST /sandbox/reviews/{id} {"closed_reason"} -> review
     POST /sandbox/subscriptions/{id}/renew  {} -> {"subscription", "invoice", "charge"}   one period on: invoice subscription_cycle, charge, moved period;
                                             applies the next phase of a schedule; a cancel_at_period_end ends it ("invoice" and "charge" null)
+    POST /sandbox/subscriptions/{id}/change {"by": "dashboard" | "portal" | "api", "items"?, "proration_behavior"?, "billing_cycle_anchor"?, "trial_end"?,
+                                            "payment_behavior"?} -> subscription, changed as they do it (the portal has a session, only a program a key)
     POST /sandbox/refunds                   {"charge", "amount"?, "reason"?} -> refund made by hand in the dashboard (event.request.id set, idempotency_key null)
     POST /sandbox/refunds/{id}              {"status": "succeeded" | "failed" | "canceled" | "requires_action", "failure_reason"?} -> refund
     POST /sandbox/events                    {"type", "kind": "charges", "id": "ch_…"} -> a second, separate event telling of that object as it is now

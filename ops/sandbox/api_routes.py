@@ -23,9 +23,11 @@ from ops.sandbox import (
     api_refunds,
     api_schedules,
     api_subscriptions,
+    coupons,
     credit_notes,
     customer_balance,
     invoice_items,
+    tax_rates,
 )
 from ops.sandbox.api_call import Call
 from ops.sandbox.book_tables import Json
@@ -120,6 +122,10 @@ ROUTES = (
     _route("GET prices", "PriceList", api_products.list_prices),
     _route("GET prices/{id}", "PriceRetrieve", api_products.retrieve_price),
     _route("POST prices/{id}", "PriceUpdate", api_products.update_price),
+    _route("POST coupons", "CouponCreate", coupons.create),
+    _route("GET coupons/{id}", "CouponRetrieve", coupons.retrieve),
+    _route("POST tax_rates", "TaxRateCreate", tax_rates.create),
+    _route("GET tax_rates/{id}", "TaxRateRetrieve", tax_rates.retrieve),
     _route("POST subscriptions", "SubscriptionCreate", api_subscriptions.create),
     _route("GET subscriptions", "SubscriptionList", api_subscriptions.list_all),
     _route("GET subscriptions/{id}", "SubscriptionRetrieve", api_subscriptions.retrieve),

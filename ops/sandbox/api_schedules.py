@@ -7,7 +7,13 @@ an update leaves out of a phase are unset, as at Stripe.
 import copy
 from typing import Any
 
-from ops.sandbox import api_subscriptions, phase_fields, subscription_changes
+from ops.sandbox import (
+    api_subscriptions,
+    coupons,
+    phase_fields,
+    subscription_changes,
+    tax_rates,
+)
 from ops.sandbox.api_call import Call, merged_metadata
 from ops.sandbox.api_errors import bad_parameter, invalid
 from ops.sandbox.api_lists import list_objects
@@ -59,6 +65,8 @@ def update(call: Call) -> Json:
     """Replace the phases, end_behavior or metadata; emits subscription_schedule.updated."""
     schedule = _live(call)
     given = call.params
+    coupons.check(call, given)
+    tax_rates.resolve(call, given)
     before = copy.deepcopy(schedule)
     schedule["metadata"] = merged_metadata(schedule["metadata"] or {}, given.get("metadata"))
     schedule["end_behavior"] = given.get("end_behavior", schedule["end_behavior"])

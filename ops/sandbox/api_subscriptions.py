@@ -9,9 +9,11 @@ from typing import Any
 
 from ops.sandbox import (
     api_payment_methods,
+    coupons,
     phase_fields,
     subscription_billing,
     subscription_changes,
+    tax_rates,
 )
 from ops.sandbox.api_call import Call, merged_metadata
 from ops.sandbox.api_errors import ApiError, bad_parameter, invalid
@@ -25,6 +27,8 @@ _DAY_SECONDS = 86400
 def create(call: Call) -> Json:
     """Create a subscription and charge its first period (or begin its trial)."""
     given = call.params
+    coupons.check(call, given)
+    tax_rates.resolve(call, given)
     customer = call.fetch("customers", given.get("customer", ""), "customer")
     prices = [_price(call, item, index) for index, item in enumerate(given.get("items", []))]
     if not prices:
@@ -34,7 +38,7 @@ def create(call: Call) -> Json:
     for item, price in zip(given["items"], prices, strict=True):
         quantity = item.get("quantity", 1)
         made = subscription_billing.new_item(call, subscription["id"], price, quantity, call.now)
-        items.append(made | phase_fields.of_item(item))
+        items.append(made | phase_fields.given_to_item(item))
     subscription["items"] = subscription_billing.items_list(subscription["id"], items)
     trial_end = _trial_end(call)
     if trial_end is not None:
@@ -76,6 +80,8 @@ def update(call: Call) -> Json:
     if subscription["status"] in _OVER:
         raise invalid("A canceled subscription can only update its cancellation_details.")
     given = call.params
+    coupons.check(call, given)
+    tax_rates.resolve(call, given)
     fields: Json = phase_fields.given_to_subscription(given)
     fields["metadata"] = merged_metadata(subscription["metadata"], given.get("metadata"))
     fields |= _told_to_end(call, subscription)

@@ -10,6 +10,7 @@ Json = dict[str, Any]
 KINDS = (
     "balance_transactions",
     "charges",
+    "coupons",
     "credit_notes",
     "customer_balance_transactions",
     "customers",
@@ -28,6 +29,7 @@ KINDS = (
     "reviews",
     "subscription_schedules",
     "subscriptions",
+    "tax_rates",
     "webhook_endpoints",
 )
 

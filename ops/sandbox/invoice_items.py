@@ -4,6 +4,7 @@ A pending item belongs to a customer, and to one of the customer's subscriptions
 next invoice of that subscription takes it in. Amounts are minor units.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ops.sandbox import invoice_making as making
@@ -88,8 +89,8 @@ def waiting(call: Call, subscription: Json) -> list[Json]:
     return found[::-1]
 
 
-def take_in(call: Call, invoice: Json, item: Json) -> None:
-    """Put a pending item on a draft."""
+def take_in(call: Call, invoice: Json, item: Json, rates: Sequence[Json] = ()) -> None:
+    """Put a pending item on a draft; its taxes go by these rates."""
     price_id = item["pricing"]["price_details"]["price"] if item["pricing"] else None
     details = {
         "invoice_item": item["id"],
@@ -111,6 +112,7 @@ def take_in(call: Call, invoice: Json, item: Json) -> None:
         quantity=item["quantity"],
         period=(item["period"]["start"], item["period"]["end"]),
         parent=parent | {kind: details},
+        rates=rates,
     )
     call.save("invoiceitems", item | {"invoice": invoice["id"]})
 

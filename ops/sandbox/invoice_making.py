@@ -4,9 +4,10 @@ Lines carry `pricing.price_details` and `parent`, as since basil; the payments o
 separate invoice_payment objects.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from ops.sandbox import api_payment_intents, customer_balance, invoice_settlement
+from ops.sandbox import api_payment_intents, customer_balance, invoice_settlement, tax_rates
 from ops.sandbox.api_call import Call, public
 from ops.sandbox.api_errors import invalid
 from ops.sandbox.api_lists import sublist
@@ -58,8 +59,12 @@ def add_line(
     quantity: int = 1,
     period: tuple[int, int] | None = None,
     parent: Json,
+    taken_off: Sequence[Json] = (),
+    rates: Sequence[Json] = (),
 ) -> None:
-    """Add a line to a draft and its amount to the totals."""
+    """Add a line to a draft, and its amount less discounts and with taxes to the totals."""
+    discount = sum(one["amount"] for one in taken_off)
+    line_taxes = tax_rates.taxes(list(rates), amount_minor - discount)
     start, end = period or (call.now, call.now)
     pricing = None
     if price is not None:
@@ -74,9 +79,9 @@ def add_line(
         "amount": amount_minor,
         "currency": invoice["currency"],
         "description": description,
-        "discount_amounts": [],
+        "discount_amounts": list(taken_off),
         "discountable": True,
-        "discounts": [],
+        "discounts": [one["discount"] for one in taken_off],
         "invoice": invoice["id"],
         "livemode": False,
         "metadata": {},
@@ -86,12 +91,28 @@ def add_line(
         "pricing": pricing,
         "quantity": quantity,
         "subtotal": amount_minor,
-        "taxes": [],
+        "taxes": line_taxes,
     }
     invoice["lines"]["data"].append(line)
-    total = invoice["total"] + amount_minor
-    invoice |= dict.fromkeys(("subtotal", "subtotal_excluding_tax"), total)
-    invoice |= {"total": total, "total_excluding_tax": total}
+    _add_up(invoice)
+
+
+def _add_up(invoice: Json) -> None:
+    """Write the totals of a draft from its lines."""
+    lines = invoice["lines"]["data"]
+    taxes = [tax for line in lines for tax in line["taxes"]]
+    discounts = [one for line in lines for one in line["discount_amounts"]]
+    subtotal = sum(line["amount"] for line in lines)
+    total = subtotal - sum(one["amount"] for one in discounts) + tax_rates.on_top(taxes)
+    included = sum(tax["amount"] for tax in taxes) - tax_rates.on_top(taxes)
+    invoice |= {
+        "subtotal": subtotal,
+        "subtotal_excluding_tax": subtotal - included,
+        "total": total,
+        "total_excluding_tax": total - sum(tax["amount"] for tax in taxes),
+        "total_discount_amounts": discounts,
+        "total_taxes": taxes,
+    }
     invoice |= dict.fromkeys(("amount_due", "amount_remaining"), max(total, 0))
 
 

@@ -1,7 +1,7 @@
 """What a phase of a schedule says about its subscription, beside prices and times.
 
 Source: https://docs.stripe.com/api/subscription_schedules. A phase that does not name a field unsets it;
-metadata alone is merged. Discounts, taxes and settings are carried and change no amount here.
+metadata alone is merged. Discounts are named by their coupons, tax rates are whole objects.
 """
 
 from typing import Any
@@ -44,6 +44,14 @@ def of_item(item: Json) -> Json:
     fields = {name: item[name] for name in _OF_ITEM if item.get(name)}
     if "discounts" in fields:
         fields["discounts"] = [_named(discount) for discount in fields["discounts"]]
+    return fields
+
+
+def given_to_item(given: Json) -> Json:
+    """The fields that a call names for an item of a subscription; each discount by what names it."""
+    fields = {name: given[name] for name in _OF_ITEM if given.get(name)}
+    if "discounts" in fields:
+        fields["discounts"] = _ids(fields["discounts"])
     return fields
 
 

@@ -4,7 +4,7 @@ Amounts are minor units; prorations are whole units of money by seconds of the p
 towards the customer.
 """
 
-from ops.sandbox import invoice_items
+from ops.sandbox import coupons, invoice_items, tax_rates
 from ops.sandbox import invoice_making as making
 from ops.sandbox.api_call import Call
 from ops.sandbox.api_lists import sublist
@@ -79,7 +79,8 @@ def bill(call: Call, subscription: Json, reason: str, *, full: bool) -> Json:
     customer = call.fetch("customers", subscription["customer"])
     invoice = making.draft(call, customer, subscription["currency"], reason, subscription)
     for waiting in invoice_items.waiting(call, subscription):
-        invoice_items.take_in(call, invoice, waiting)
+        rates = subscription["default_tax_rates"] if waiting["proration"] else []
+        invoice_items.take_in(call, invoice, waiting, rates)
     for item in subscription["items"]["data"] if full else []:
         making.add_line(
             call,
@@ -90,7 +91,11 @@ def bill(call: Call, subscription: Json, reason: str, *, full: bool) -> Json:
             quantity=item["quantity"],
             period=(item["current_period_start"], item["current_period_end"]),
             parent=making.subscription_line_parent(subscription, item),
+            taken_off=coupons.taken_off(call, subscription, item, amount_of(item)),
+            rates=tax_rates.rates_of(subscription, item),
         )
+    if full:
+        coupons.spend(call, subscription)
     call.save("invoices", invoice)
     automatic = reason == "subscription_cycle"
     call.emit("invoice.created", invoice, automatic=automatic)
@@ -104,7 +109,14 @@ def charge(call: Call, subscription: Json, invoice: Json) -> tuple[Json, Json | 
     return making.collect(call, invoice, method)
 
 
-def prorations(call: Call, old: Json, new: Json | None) -> list[Json]:
+def net_amount(call: Call, subscription: Json, item: Json) -> int:
+    """Return what one full period of an item costs after its discounts, before taxes."""
+    amount = amount_of(item)
+    taken_off = coupons.taken_off(call, subscription, item, amount)
+    return amount - sum(int(one["amount"]) for one in taken_off)
+
+
+def prorations(call: Call, subscription: Json, old: Json, new: Json | None) -> list[Json]:
     """Return the credit for the unused rest of `old` and the charge for `new` over the same rest."""
     start, end = old["current_period_start"], old["current_period_end"]
     now = min(max(call.now, start), end)
@@ -112,7 +124,7 @@ def prorations(call: Call, old: Json, new: Json | None) -> list[Json]:
     lines = [
         {
             "item": old,
-            "amount": -amount_of(old) * rest // whole,
+            "amount": -net_amount(call, subscription, old) * rest // whole,
             "description": f"Unused time on {old['price']['id']}",
             "period": [now, end],
         }
@@ -121,7 +133,7 @@ def prorations(call: Call, old: Json, new: Json | None) -> list[Json]:
         lines.append(
             {
                 "item": new,
-                "amount": amount_of(new) * rest // whole,
+                "amount": net_amount(call, subscription, new) * rest // whole,
                 "description": f"Remaining time on {new['price']['id']}",
                 "period": [now, end],
             }

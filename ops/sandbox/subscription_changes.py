@@ -22,7 +22,7 @@ def apply(call: Call, subscription: Json, fields: Json) -> Json:
     subscription |= fields
     changed = _change_items(call, subscription, given.get("items", []))
     restart = _begins_anew(call, before, changed)
-    lines = [] if before["status"] == "trialing" else _prorations(call, changed, restart=restart)
+    lines = [] if before["status"] == "trialing" else _prorations(call, before, changed, restart)
     if restart:
         _restart_periods(call, subscription)
     for item in subscription["items"]["data"] if "trial_end" in given and not restart else []:
@@ -60,12 +60,14 @@ def _begins_anew(call: Call, before: Json, changed: list[tuple[Json, Json | None
 
 
 def _prorations(
-    call: Call, changed: list[tuple[Json, Json | None]], *, restart: bool
+    call: Call, subscription: Json, changed: list[tuple[Json, Json | None]], restart: bool
 ) -> list[Json]:
     """What the change charges and credits in part; where a new period begins, only the credits."""
     if call.params.get("proration_behavior", "create_prorations") == "none":
         return []
-    lines = [line for old, new in changed for line in billing.prorations(call, old, new)]
+    lines = [
+        line for old, new in changed for line in billing.prorations(call, subscription, old, new)
+    ]
     return [line for line in lines if not restart or line["amount"] < 0]
 
 

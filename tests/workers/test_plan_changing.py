@@ -105,7 +105,6 @@ def test_new_period_of_another_interval(quick):
 
 CARRIED = {
     "automatic_tax": {"enabled": True},
-    "default_tax_rates": ["txr_1"],
     "description": "Seat 7",
     "discounts": [{"coupon": "co_half"}],
     "invoice_settings": {"account_tax_ids": ["atxi_1"], "issuer": {"type": "self"}},
@@ -116,6 +115,17 @@ CARRIED = {
 }
 
 
+def coupon(shop, name):
+    """A coupon that halves every price."""
+    shop.v1.coupons.create({"id": name, "percent_off": 50, "duration": "forever"})
+
+
+def tax_rate(shop):
+    """The id of a tax of 19 % on top."""
+    given = {"display_name": "VAT", "percentage": 19, "inclusive": False}
+    return shop.v1.tax_rates.create(given).id
+
+
 @pytest.mark.parametrize(
     "given",
     [CARRIED, {"collection_method": "send_invoice", "days_until_due": 14}],
@@ -123,8 +133,10 @@ CARRIED = {
 )
 def test_fields_are_carried(quick, given):
     """What the subscription had before, it has while the change is pending and after the switch."""
-    subscription = quick.subscribe("basic-month", **given)
-    names = (*given, "default_payment_method")
+    coupon(quick, "co_half")
+    rates = {"default_tax_rates": [tax_rate(quick)]}
+    subscription = quick.subscribe("basic-month", **given, **rates)
+    names = (*given, *rates, "default_payment_method")
     before = {name: quick.shown(subscription)[name] for name in names}
     quick.asked(subscription, "pro-month")
     pending = {name: quick.shown(subscription)[name] for name in names}
@@ -137,10 +149,11 @@ def test_fields_are_carried(quick, given):
 
 def test_items_fields_are_carried(quick):
     """What the item had, the item of the new price has."""
+    coupon(quick, "co_item")
     item = {
         "discounts": [{"coupon": "co_item"}],
         "metadata": {"place": "window"},
-        "tax_rates": ["txr_2"],
+        "tax_rates": [tax_rate(quick)],
     }
     items = [{"price": quick.prices["basic-month"], "quantity": 2} | item]
     subscription = quick.subscribe("basic-month", items=items)
@@ -148,11 +161,11 @@ def test_items_fields_are_carried(quick):
     quick.renew(subscription)
     (shown,) = quick.shown(subscription)["items"]["data"]
 
-    assert (2, ["co_item"], {"place": "window"}, ["txr_2"]) == (
+    assert (2, ["co_item"], {"place": "window"}, item["tax_rates"]) == (
         shown["quantity"],
         shown["discounts"],
         shown["metadata"],
-        shown["tax_rates"],
+        [rate["id"] for rate in shown["tax_rates"]],
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fakes.plan_shop import PlanShop
-from tests.workers.test_plan_restoring import SOON, only, put_right, totals
+from tests.workers.test_plan_restoring import NOW, SOON, change, only, put_right, totals
 from workers.plan_restoring import TOO_OLD
 
 
@@ -101,3 +101,42 @@ def test_a_change_that_was_never_paid(quick):
 
     assert ["refused", "scheduled"] == quick.states()
     assert [] == quick.seen()
+
+
+def test_prorations_with_tax(quick):
+    """The tax on a proration goes back with it, from a renewal as from an invoice of its own."""
+    given = {"display_name": "VAT", "percentage": 10, "inclusive": False}
+    rate = quick.v1.tax_rates.create(given).id
+    subscription = quick.subscribe("basic-month", default_tax_rates=[rate])
+    quick.clock.advance(quick.period_end(subscription) - quick.clock.now_ms() / 1000 - 86_400)
+    quick.elsewhere(subscription, "pro-month")
+    quick.clock.advance(86_400)
+    quick.control(f"subscriptions/{subscription}/renew", {})
+    quick.settle(SOON)
+
+    # Of 31 days one: 2000 / 31 = 64, less 1000 / 31 rounded up = 33; of both 10 % on top, 6 and 3.
+    assert [("dashboard", "restored")] == quick.seen()
+    assert ("subscription_cycle", 2200 + 34, 34) == totals(quick, subscription)[-1]
+    assert [34] == [refund["amount"] for refund in quick.refunds()]
+
+
+@pytest.mark.parametrize("params", [{"proration_behavior": "always_invoice"}, NOW])
+def test_billed_with_tax_and_discount(quick, params):
+    """An invoice that a change made goes back whole, with its tax and as its discount left it."""
+    coupon = quick.v1.coupons.create({"percent_off": 20, "duration": "forever"}).id
+    given = {"display_name": "VAT", "percentage": 10, "inclusive": False}
+    rate = quick.v1.tax_rates.create(given).id
+    subscription = quick.subscribe(
+        "basic-month", default_tax_rates=[rate], discounts=[{"coupon": coupon}]
+    )
+    ends = quick.period_end(subscription)
+    change(quick, subscription, "pro-month", **params)
+    (_, total, noted) = totals(quick, subscription)[-1]
+
+    assert total == noted == quick.refunds()[0]["amount"]
+    put_right(quick, subscription, "basic-month", "pro-month", ends)
+
+    quick.renew(subscription)
+
+    # 20.00 less 20 % is 16.00, with 10 % on top 17.60.
+    assert ("subscription_cycle", 1760, 0) == totals(quick, subscription)[-1]

@@ -192,6 +192,73 @@ def test_prorations_on_the_invoice(quick):
     assert [18_333 - fee] == refunded(quick)
 
 
+def discount(shop, percent):
+    """A subscription's fields for a coupon that lasts."""
+    coupon = shop.v1.coupons.create({"percent_off": percent, "duration": "forever"}).id
+    return {"discounts": [{"coupon": coupon}]}
+
+
+def tax(shop, percent, *, inclusive=False):
+    """A subscription's fields for a tax on top of its prices, or in them."""
+    given = {"display_name": "VAT", "percentage": percent, "inclusive": inclusive}
+    return {"default_tax_rates": [shop.v1.tax_rates.create(given).id]}
+
+
+def test_a_discount(quick):
+    """What a coupon took off was never paid, also after a change of plan that carried it over."""
+    subscription = quick.subscribe("basic-month", **discount(quick, 25))
+    quick.asked(subscription, "pro-year")
+    decision = ask_back(quick)
+
+    # 200.00 less 25 % is 150.00; 150.00 x 11 / 12 = 137.50; the fee is 4.35 + 0.30 = 4.65; 132.85.
+    assert [13_285] == refunded(quick)
+    assert {"plan": 15_000, "paid": 15_000} == took(decision)
+
+
+def test_a_tax_on_top(quick):
+    """A tax that was charged on top was paid for the plan, and goes back with it."""
+    subscription = quick.subscribe("basic-month", **tax(quick, 19))
+    quick.asked(subscription, "pro-year")
+    decision = ask_back(quick)
+
+    # 200.00 and 19 % are 238.00; 238.00 x 11 / 12 = 218.16 (rounded down); the fee is 6.90 + 0.30 = 7.20; 210.96.
+    assert [21_096] == refunded(quick)
+    assert {"plan": 23_800, "paid": 23_800} == took(decision)
+
+
+def test_a_tax_in_the_price(quick):
+    """A tax that is in the price changes nothing."""
+    subscription = quick.subscribe("basic-month", **tax(quick, 19, inclusive=True))
+    quick.asked(subscription, "pro-year")
+    decision = ask_back(quick)
+
+    assert [17_723] == refunded(quick)
+    assert {"plan": 20_000, "paid": 20_000} == took(decision)
+
+
+def test_discount_tax_balance_and_prorations(quick):
+    """All of them on one invoice: each is where it belongs."""
+    given = discount(quick, 50) | tax(quick, 10)
+    subscription = quick.subscribe("basic-month", **given)
+    customer = quick.shown(subscription)["customer"]
+    quick.v1.customers.balance_transactions.create(customer, {"amount": -1000, "currency": "usd"})
+    quick.change_settings(redress_mode="observe")
+    quick.elsewhere(subscription, "pro-year")
+    quick.settle(120)
+    quick.change_settings(redress_mode="enforce")
+    decision = ask_back(quick)
+    unused = took(decision)["credited"]
+
+    # 200.00 less 50 % and with 10 % are 110.00. Of basic's 5.00 some two thirds are taken off, with 10 % of that,
+    # and 10.00 come from the balance.
+    assert 330 < unused < 385
+    paid = 11_000 - unused - 1000
+    assert {"plan": 11_000, "credited": unused, "balance": 1000, "paid": paid} == took(decision)
+    # 110.00 x 11 / 12 = 100.83, less the fee of what the card paid; never more than that.
+    fee = (paid * 29 + 500) // 1000 + 30
+    assert [min(paid, 10_083 - fee)] == refunded(quick)
+
+
 def test_a_month_after_changes(quick):
     """A month goes back whole, less the fee, whatever plan was there before."""
     subscription = quick.subscribe("studio-month")
