@@ -1,4 +1,4 @@
-"""Plays a shop's day and its month against the running processes, and holds what comes of them against what is known."""
+"""Plays a shop's day, its month and its year against the running processes, and holds what comes of them against what is known."""
 
 import threading
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ledger.summaries import Progressed, day_progress, refunds_by_charge, reviews_by_charge
 from ops.demonstration_stage import Stage, wait_until_quiet
-from ops.demonstration_table import show_day, show_month
+from ops.demonstration_table import show_day, show_month, show_year
 from ops.month_demonstration import play_month
 from ops.sandbox.delivery_endpoints import rotate_secret
 from ops.sandbox.shop_answers import DayAnswers
 from ops.sandbox.shop_day import ShopDay
+from ops.year_demonstration import play_year
 from runtime.wiring import Wiring, open_wiring
 
 
@@ -52,7 +53,7 @@ class DayOutcome:
 
 
 def play_demonstration(stage: Stage, seconds: float) -> bool | None:
-    """Play the day, then the month, and print a table of each.
+    """Play the day, then the month and the year, and print a table of each.
 
     Returns whether all came as it was known to; None when it was stopped half-way.
     """
@@ -66,7 +67,11 @@ def play_demonstration(stage: Stage, seconds: float) -> bool | None:
         if month is None:
             return None
         show_month(stage.console, month)
-    return day.as_expected and month.as_expected
+        year = play_year(stage, wiring, number)
+        if year is None:
+            return None
+        show_year(stage.console, year)
+    return day.as_expected and month.as_expected and year.as_expected
 
 
 def _play_day(stage: Stage, wiring: Wiring, number: int, seconds: float) -> DayOutcome | None:

@@ -1,16 +1,20 @@
 """Where a demonstration is played: the running processes, the sandbox in Stripe's place, and who watches."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import orjson
 from rich.console import Console
 
+from ledger.api_tokens import create_token, revoke_token
 from ledger.event_types import HANDLED
 from ledger.summaries import day_progress
+from ops.operator_audit import audit_act
 from ops.sandbox.delivery_endpoints import register_endpoint
 from ops.sandbox.keep_alive import HttpUnanswered, KeepAliveClient
+from ops.sandbox.shop_product import ShopProduct
 from runtime.clock import Clock
 from runtime.limits import DEMONSTRATION_SETTLE_SECONDS_MAX
 from runtime.settings import Settings
@@ -72,6 +76,22 @@ def meet_the_sandbox(stage: Stage, clock: Clock) -> None:
             stage.stop.wait(0.1)
         else:
             return
+
+
+@contextmanager
+def played_product(stage: Stage, wiring: Wiring, name: str, reason: str) -> Iterator[ShopProduct]:
+    """The shop's product with a token of its own (`name`), which opens nothing afterwards."""
+    with wiring.store.write() as connection:
+        now_ms = wiring.clock.now_ms()
+        token = create_token(connection, name, now_ms)
+        audit_act(connection, "tokens.create", f"token:{name}", now_ms=now_ms, detail=reason)
+    try:
+        yield ShopProduct(stage.product_address, token)
+    finally:
+        with wiring.store.write() as connection:
+            now_ms = wiring.clock.now_ms()
+            revoke_token(connection, name, now_ms)
+            audit_act(connection, "tokens.revoke", f"token:{name}", now_ms=now_ms, detail=reason)
 
 
 def wait_until_quiet(stage: Stage, wiring: Wiring) -> bool:

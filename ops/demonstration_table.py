@@ -11,6 +11,8 @@ from rich.table import Table
 
 from ops.month_demonstration import MonthOutcome
 from ops.sandbox.shop_month import MonthRow
+from ops.sandbox.shop_year import YearRow
+from ops.year_demonstration import YearOutcome
 from policy.money import Money
 
 if TYPE_CHECKING:
@@ -70,6 +72,47 @@ def show_month(console: Console, outcome: MonthOutcome) -> None:
         console.print("[green]as expected: every verdict, and the money to the cent[/green]")
         console.print(f"what was asked for: [bold]{_own_command()} requests list[/bold]")
         console.print(f"what waits for a person: [bold]{_own_command()} cases list[/bold]")
+
+
+def show_year(console: Console, outcome: YearOutcome) -> None:
+    """Print what each story of the year came to, and those that differ from what was known."""
+    table = Table(
+        title="a year of subscriptions, and changes of plan by every road", title_justify="left"
+    )
+    for heading in ("what happened", "verdict", "because of"):
+        table.add_column(heading)
+    for heading in ("stays paid", "credits"):
+        table.add_column(heading, justify="right")
+    for row in outcome.rows:
+        table.add_row(
+            row.story.title,
+            row.verdict or "-",
+            row.clause or "-",
+            _back(row.paid_minor, "usd"),
+            str(row.credits),
+            style=None if row.as_expected else "red",
+        )
+    console.print()
+    console.print(table)
+    for row in outcome.rows:
+        if not row.as_expected:
+            console.print(f"[red]{_year_difference(row)}[/red]")
+    if outcome.as_expected:
+        console.print(
+            f"[green]as expected: every plan, every credit, no part of a period charged, in"
+            f" {outcome.seconds:.0f} s[/green]"
+        )
+        console.print(f"what was changed elsewhere: [bold]{_own_command()} plan seen[/bold]")
+
+
+def _year_difference(row: YearRow) -> str:
+    story = row.story
+    return (
+        f"{story.title}: {row.verdict} by {row.clause}, expected {story.verdict} by {story.clause};"
+        f" {_back(row.paid_minor, 'usd')} stays paid, expected {_back(story.expected_minor, 'usd')};"
+        f" billed for {row.plan}, expected {story.ends_on}; {row.credits} credits, expected"
+        f" {story.expected_credits}; {row.waiting_minor} in prorations and balance, expected 0"
+    )
 
 
 def _back(minor: int, currency: str) -> str:

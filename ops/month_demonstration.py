@@ -1,19 +1,14 @@
 """Plays the shop's month: its product and its people call the running processes as they would in earnest."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ledger.accounts import Account
-from ledger.api_tokens import create_token, revoke_token
 from ledger.outages import Outage
 from ledger.states import Standing, StandingCause
 from ledger.summaries import emails_sent
-from ops.demonstration_stage import Stage, wait_until_quiet
-from ops.operator_audit import audit_act
+from ops.demonstration_stage import Stage, played_product, wait_until_quiet
 from ops.outage_run import OutageRun
 from ops.sandbox.shop_month import MonthRow, ShopMonth
-from ops.sandbox.shop_product import ShopProduct
 from ops.standing_changes import change_standing
 from runtime.wiring import Wiring
 
@@ -43,13 +38,14 @@ def play_month(stage: Stage, wiring: Wiring, number: int) -> MonthOutcome | None
     `number` tells this run from others on the same data folder.
     """
     begun_ms = wiring.clock.now_ms()
-    with _product(stage, wiring, number) as product:
+    with played_product(stage, wiring, f"played shop {number}", _REASON) as product:
         month = ShopMonth(
             stage.sandbox,
             product,
             wiring.clock,
             first_buyer=_FIRST_BUYER + number * _BUYERS_PER_RUN,
             api_key=stage.api_key,
+            run=f"month-{number}",
         )
         try:
             if not _played(stage, wiring, month):
@@ -102,20 +98,3 @@ def _pay_for_the_outage(stage: Stage, wiring: Wiring, month: ShopMonth) -> None:
     )
     run = OutageRun(wiring=wiring, settings=stage.settings, down=down)
     run.carry_out(_REASON, told=lambda _place, _number: stage.watch())
-
-
-@contextmanager
-def _product(stage: Stage, wiring: Wiring, number: int) -> Iterator[ShopProduct]:
-    """The shop's product with a token of its own, which opens nothing afterwards."""
-    name = f"played shop {number}"
-    with wiring.store.write() as connection:
-        now_ms = wiring.clock.now_ms()
-        token = create_token(connection, name, now_ms)
-        audit_act(connection, "tokens.create", f"token:{name}", now_ms=now_ms, detail=_REASON)
-    try:
-        yield ShopProduct(stage.product_address, token)
-    finally:
-        with wiring.store.write() as connection:
-            now_ms = wiring.clock.now_ms()
-            revoke_token(connection, name, now_ms)
-            audit_act(connection, "tokens.revoke", f"token:{name}", now_ms=now_ms, detail=_REASON)

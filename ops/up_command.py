@@ -1,6 +1,6 @@
 """`redress up`: everything on one machine, with one command.
 
-Without a Stripe key it starts the sandbox too and plays a shop's day and month, so that a newcomer sees
+Without a Stripe key it starts the sandbox too and plays a shop's day, month and year, so that a newcomer sees
 duplicate charges and refund requests being decided and paid; with a key it serves that Stripe.
 """
 
@@ -41,7 +41,9 @@ _SANDBOX_COMMAND = "redress sandbox --repeats 0.08 --delays 0.15"
 @click.command(epilog="Example: redress up --seconds 30")
 @click.option("--seconds", default=60.0, show_default=True, help="How long the shop's day takes.")
 @click.option(
-    "--no-demo", is_flag=True, help="Serve the sandbox without playing a shop's day and month."
+    "--no-demo",
+    is_flag=True,
+    help="Serve the sandbox without playing a shop's day, month and year.",
 )
 @click.option(
     "--once",

@@ -37,7 +37,7 @@ Supported paths under /v1 (POST bodies are form-encoded, answers JSON, errors St
     invoices/{id}/finalize | pay | void | attach_payment                                     POST
     invoiceitems                      POST, GET        (amount or pricing[price])            {id}: GET, DELETE
     credit_notes                      POST, GET        customers/{id}/balance_transactions   POST, GET
-    billing_portal/configurations     GET              billing_portal/configurations/{id}    GET
+    billing_portal/configurations     POST, GET        billing_portal/configurations/{id}    POST, GET
     invoice_payments                  GET              invoice_payments/{id}                 GET
     disputes                          GET              disputes/{id}                         POST, GET
     disputes/{id}/close               POST

@@ -82,15 +82,25 @@ class MonthRow:
 
 
 class ShopMonth:
-    """One month, of the `MONTH_DAYS` before now; `first_buyer` and the numbers after it are its people."""
+    """One month, of the `MONTH_DAYS` before now; `first_buyer` and the numbers after it are its people.
+
+    `run` names its calls: two months may be played on one day.
+    """
 
     def __init__(
-        self, base_url: str, product: ShopProduct, clock: Clock, *, first_buyer: int, api_key: str
+        self,
+        base_url: str,
+        product: ShopProduct,
+        clock: Clock,
+        *,
+        first_buyer: int,
+        api_key: str,
+        run: str,
     ) -> None:
         today = clock.now_ms() // 1000 // DAY_SECONDS
         # From midday on, so that no story falls on two calendar days, by which the terms count.
         self.started_at = (today - MONTH_DAYS) * DAY_SECONDS + DAY_SECONDS // 2
-        self._counter = Counter(ShopTill(base_url, api_key, self.started_at))
+        self._counter = Counter(ShopTill(base_url, api_key, self.started_at, run))
         self._product = product
         self._first_buyer = first_buyer
         self._bought: list[Bought] = []

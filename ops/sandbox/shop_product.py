@@ -42,6 +42,14 @@ class ShopProduct:
         """Return a claim as it stands, with its decision."""
         return self._get(f"/api/credits/claims/{claim_id}")
 
+    def ask_for_plan(self, wanted: Mapping[str, Any]) -> int:
+        """Ask for another plan of a subscription; returns the change's id."""
+        return int(self._post("/api/plan-changes", wanted)["change_id"])
+
+    def withdraw_plan(self, change_id: int, reason: str) -> Json:
+        """Take a change of plan back that has not taken effect."""
+        return self._post(f"/api/plan-changes/{change_id}/withdraw", {"reason": reason})
+
     def customer(self, customer_id: str) -> Json:
         """Return a customer's standing and credits."""
         return self._get(f"/api/customers/{customer_id}")

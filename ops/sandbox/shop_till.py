@@ -26,13 +26,15 @@ class ShopRefused(Exception):
 class ShopTill:
     """Calls the sandbox at `base_url` as of the simulated time `now` (unix seconds).
 
-    Each POST carries an idempotency key that no other run has, so a call that is repeated on a
-    fresh connection is carried out once.
+    Each POST carries an idempotency key that no other `run` has (by default, none that began at another
+    second), so a call that is repeated on a fresh connection is carried out once.
     """
 
-    def __init__(self, base_url: str, api_key: str, started_at: int) -> None:
+    def __init__(
+        self, base_url: str, api_key: str, started_at: int, run: str | None = None
+    ) -> None:
         self.now = started_at
-        self.run = f"{started_at:x}"
+        self.run = run or f"{started_at:x}"
         self._base_url = base_url
         self._api_key = api_key
         self._client = KeepAliveClient(ANSWER_SECONDS_MAX)

@@ -32,8 +32,8 @@ def made(tmp_path):
         up.close()
 
 
-def test_day_and_month(made):
-    """A shop's day and month are played on an empty folder, end as expected, and leave no process."""
+def test_day_month_and_year(made):
+    """A shop's day, month and year are played on an empty folder, end as expected, and leave no process."""
     up = made()
     up.start("--seconds", "8", "--once")
 
@@ -42,6 +42,7 @@ def test_day_and_month(made):
     assert 0 == code, up.output
     assert "as expected: each duplicate once, to the cent, and nothing else" in up.output
     assert "as expected: every verdict, and the money to the cent" in up.output
+    assert "as expected: every plan, every credit, no part of a period charged" in up.output
     assert [] == up.left()
 
 
