@@ -12,13 +12,13 @@ def spent(shop, rng):
     """A customer uses credits of one or more purchases; some of them end after a day, some come back."""
     buyer = shop.buyer()
     customer, _ = buyer
-    if rng.random() < 0.3:
+    if rng.random() < 0.5:
         _use(shop, rng, customer)
     made = _bought(shop, rng, buyer)
     for _ in range(rng.randint(1, 3)):
         _use(shop, rng, customer)
         yield soon(rng)
-        if rng.random() < 0.3:
+        if rng.random() < 0.4:
             _bought_again(shop, buyer, made)
     if rng.random() < 0.6:
         shop.restore(customer, rng.choice(_AMOUNTS))
@@ -72,6 +72,6 @@ def asked_after_use(shop, rng):
 
 
 STORIES = (
-    Story(name="spent", begin=begin(spent), weight=0, share=0.014),
+    Story(name="spent", begin=begin(spent), weight=0, share=0.03),
     Story(name="asked after use", begin=begin(asked_after_use), weight=0, share=0.012),
 )
