@@ -393,6 +393,20 @@ def test_who_was_taken_back_takes_nobodys_place(quick):
     assert [("active", ["basic-month", "pro-month"])] == quick.schedules(subscription)
 
 
+def test_the_last_word_comes_between(quick):
+    """Who asks for another plan while the first one is looked at gets that one, and is not charged for the first."""
+    subscription = quick.subscribe("basic-month")
+    last = Meanwhile(
+        crash_points.PLAN_LOOKED, lambda: quick.ask(subscription, "studio-month", key="k2")
+    )
+    quick.restart(last)
+    quick.ask(subscription, "pro-year")
+    quick.settle(120)
+
+    assert ["replaced", "scheduled"] == quick.states()
+    assert [1000] == [total for _, total in quick.invoices(subscription)]
+
+
 def test_the_switch_came_before_the_answer_was_written(quick):
     """A switch whose event came before the row said that it was scheduled is seen all the same."""
     subscription = quick.subscribe("basic-month")

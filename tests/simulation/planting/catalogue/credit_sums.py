@@ -71,7 +71,7 @@ DEFECTS = (
         name="written-off-a-day-early",
         file="ledger/credits.py",
         old='{"now": at - EXPIRY_GRACE_SECONDS, "most": count_max}',
-        new='{"now": at + 20 * EXPIRY_GRACE_SECONDS, "most": count_max}',
+        new='{"now": at + 24 * EXPIRY_GRACE_SECONDS, "most": count_max}',
         breaks="credits are taken while they are valid",
         invariant="credits",
     ),

@@ -26,6 +26,7 @@ DEFECTS = (
         new="    if not waiting and waits_behind(connection, change):",
         breaks="an earlier request is carried out over a later one",
         invariant="plan",
+        missing="no model knows which of two requests was written first; `test_the_last_word_comes_between` does",
     ),
     Defect(
         name="plan-withdrawal-unheard",
