@@ -70,7 +70,7 @@ def plan_money(
     ]
     marked = _marked(gateway, customer_id, invoices)
     found = [_invoice(shown, marked) for shown in invoices]
-    wrong = [invoice for invoice in found if invoice.wrong_minor != 0 and _stands(invoice)]
+    wrong = [invoice for invoice in found if _is_wrong(invoice) and _stands(invoice)]
     of_subscription = tuple(
         item.text("id")
         for item in (RenderedFields(one, "invoiceitem") for one in pending)
@@ -94,6 +94,11 @@ def told_money(money: PlanMoney) -> str:
         for invoice in money.invoices
     ]
     return "; ".join(parts) or "nothing"
+
+
+def _is_wrong(invoice: ChangeInvoice) -> bool:
+    """Whether it took or credited anything, or a wrong credit has paid exactly for the period that it bills."""
+    return invoice.wrong_minor != 0 or (invoice.whole and bool(invoice.prices))
 
 
 def _stands(invoice: ChangeInvoice) -> bool:

@@ -170,6 +170,21 @@ def test_a_year_that_was_put_right(quick):
     assert [PRO, BASIC] + [PRO] * 3 == issued(quick)
 
 
+def test_a_period_that_a_credit_paid_exactly(quick):
+    """An invoice that comes to nothing moved no money, and what it brought goes all the same."""
+    subscription = quick.subscribe("studio-month")
+    quick.settle(60)
+    # Of 31 days 20 2/3 are left: 3000 x 2 / 3 is credited, and pro costs 2000.
+    left = 31 * 86_400 * 2 // 3
+    quick.clock.advance(quick.period_end(subscription) - left - quick.clock.now_ms() / 1000)
+    quick.elsewhere(subscription, "pro-month", billing_cycle_anchor={"type": "now"})
+    quick.settle(300)
+
+    assert ["restored"] == [state for made_by, state in quick.seen() if made_by != "us"]
+    assert 0 == next(iter(quick.sandbox.book.newest_first("invoices")))["total"]
+    assert ([STUDIO, PRO], [-PRO]) == (issued(quick), taken(quick))
+
+
 def test_the_product_is_told(quick):
     """The product hears of what was taken without a refund, once, and by no case."""
     quick.world.carriers = scripted(email=ScriptedCarrier(), webhook=ScriptedCarrier())

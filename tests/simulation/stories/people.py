@@ -96,8 +96,10 @@ def rare_types(shop, rng):
     shop.till.post(f"/v1/customers/{customer}", {"name": "Somebody"})
     for name, kind in _RARE_TYPES.items():
         if rng.random() < 0.5:
-            newest = next(iter(shop.world.book.newest_first(kind)))
-            shop.till.control("events", {"type": name, "kind": kind, "id": newest["id"]})
+            newest = next(iter(shop.world.book.newest_first(kind)))["id"]
+            # Whoever is deleted is nobody's customer any more, so it is no other story's.
+            about = customer if kind == "customers" else newest
+            shop.till.control("events", {"type": name, "kind": kind, "id": about})
             yield 1 + soon(rng)
 
 
