@@ -39,6 +39,10 @@ CARDS = {
     "chargeDeclinedInsufficientFunds": TestCard(
         brand="visa", last4="9995", declines=("card_declined", "insufficient_funds")
     ),
+    # The bank wants to hear of the cardholder, who is not there when a subscription is changed.
+    "authenticationRequired": TestCard(
+        brand="visa", last4="3184", declines=("authentication_required", "authentication_required")
+    ),
     "chargeDeclinedExpiredCard": TestCard(
         brand="visa", last4="0069", declines=("expired_card", "expired_card")
     ),

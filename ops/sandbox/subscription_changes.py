@@ -187,7 +187,10 @@ def _bill_change(call: Call, subscription: Json, before: Json, *, full: bool) ->
         return True
     if behavior == "error_if_incomplete":
         failure = charge or {"failure_code": "resource_missing", "failure_message": "No card."}
-        raise ApiError(402, "card_error", failure["failure_code"], failure["failure_message"])
+        code = failure["failure_code"]
+        if code == "authentication_required":
+            code = "subscription_payment_intent_requires_action"
+        raise ApiError(402, "card_error", code, failure["failure_message"])
     if behavior == "pending_if_incomplete":
         before["latest_invoice"] = invoice["id"]
         return False

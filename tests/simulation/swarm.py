@@ -35,6 +35,10 @@ _AIMED_STORIES = (
     "rare types",
     "told again",
     "later release",
+    "inquiry",
+    "let go",
+    "opens the portal",
+    "renewal declined",
 )
 #: An aimed story begins within, and goes on after this at the latest.
 _AIMED_START_MS = 2_000

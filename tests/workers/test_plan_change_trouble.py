@@ -10,6 +10,7 @@ from runtime.limits import EVENT_ATTEMPTS_MAX
 from tests.fakes.plan_shop import PlanShop
 from tests.fakes.worker_world import CrashAt, Meanwhile, NthMeanwhile
 from workers import crash_points
+from workers.plan_steps import TO_CONFIRM
 
 DAY = 86_400
 
@@ -127,6 +128,24 @@ def test_declined(shop):
 
     assert PlanChangeState.REFUSED is shop.change(change).state
     assert "The card was declined" in shop.change(change).note
+    assert ("basic-month", "active") == (
+        shop.plan(subscription),
+        shop.shown(subscription)["status"],
+    )
+    assert [("subscription_create", 1000)] == shop.invoices(subscription)
+
+
+def test_the_customer_has_to_confirm(shop):
+    """A card that wants 3-D Secure changes nothing, and the sentence says where it can be done."""
+    subscription = shop.subscribe("basic-month")
+    careful = shop.card(shop.shown(subscription)["customer"], "authenticationRequired")
+    shop.v1.subscriptions.update(subscription, {"default_payment_method": careful})
+    change = shop.asked(subscription, "pro-year")
+
+    assert (PlanChangeState.REFUSED, TO_CONFIRM) == (
+        shop.change(change).state,
+        shop.change(change).note,
+    )
     assert ("basic-month", "active") == (
         shop.plan(subscription),
         shop.shown(subscription)["status"],

@@ -32,6 +32,13 @@ def dispute(shop, rng):
         shop.till.control(f"disputes/{made['id']}", {"status": status})
 
 
+def inquiry(shop, rng):
+    """A bank asks about a payment, and lets it be."""
+    made = _disputed(shop, _somebodys(shop, rng), "warning_needs_response")
+    yield 1 + soon(rng)
+    shop.till.control(f"disputes/{made['id']}", {"status": "warning_closed"})
+
+
 def _ends(outcome):
     def ended(shop, rng):
         charge_id = _somebodys(shop, rng)
@@ -72,6 +79,7 @@ def review(shop, rng):
 
 STORIES = (
     Story(name="dispute", begin=begin(dispute), weight=5),
+    Story(name="inquiry", begin=begin(inquiry), weight=0),
     Story(name="dispute won", begin=_ends("won"), weight=1),
     Story(name="dispute lost", begin=_ends("lost"), weight=1),
     Story(name="dispute at once", begin=begin(dispute_at_once), weight=5),

@@ -73,6 +73,15 @@ def held(shop, rng):
         shop.till.post(f"/v1/payment_intents/{intent_id}/cancel", {})
 
 
+def let_go(shop, rng):
+    """Money is held and let go."""
+    charge_id = shop.pay(shop.buyer(), 1500, order="d", capture_method="manual")
+    intent_id = shop.till.get(f"/v1/charges/{charge_id}")["payment_intent"]
+    yield soon(rng)
+    shop.touch(charge_id, "released")
+    shop.till.post(f"/v1/payment_intents/{intent_id}/cancel", {})
+
+
 STORIES = (
     Story(name="honest", begin=begin(honest), weight=3),
     Story(name="same order", begin=begin(same_order), weight=12),
@@ -81,4 +90,5 @@ STORIES = (
     Story(name="same card", begin=begin(same_card), weight=3),
     Story(name="declined first", begin=begin(declined_first), weight=3),
     Story(name="held", begin=begin(held), weight=3),
+    Story(name="let go", begin=begin(let_go), weight=0),
 )

@@ -92,6 +92,22 @@ def changed_elsewhere(shop, rng):
         plans.renew(subscription)
 
 
+def opens_the_portal(shop, rng):
+    """A customer changes the plan in the portal, whose session Stripe tells of."""
+    plans = shop.world.operators.plans
+    subscription = plans.subscribe("basic-month", declines=False)
+    yield soon(rng)
+    plans.elsewhere(subscription, "pro-month", "portal", rng.choice(_ROADS))
+
+
+def renewal_declined(shop, rng):
+    """A renewal is not paid, so the subscription is past due."""
+    plans = shop.world.operators.plans
+    subscription = plans.subscribe("basic-month", declines=True)
+    yield soon(rng)
+    plans.renew(subscription)
+
+
 def waits_for_its_payment(shop, rng):
     """A change at Stripe waits for a card that is declined, until somebody pays with another, or nobody does."""
     plans = shop.world.operators.plans
@@ -108,6 +124,8 @@ def waits_for_its_payment(shop, rng):
 
 
 STORIES = (
+    Story(name="opens the portal", begin=begin(opens_the_portal), weight=0),
+    Story(name="renewal declined", begin=begin(renewal_declined), weight=0),
     Story(name="waits for its payment", begin=begin(waits_for_its_payment), weight=0, share=0.02),
     Story(name="changed elsewhere", begin=begin(changed_elsewhere), weight=0, share=0.06),
     Story(name="changes plan", begin=begin(changes_plan), weight=0, share=0.05),
