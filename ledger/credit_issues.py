@@ -135,6 +135,14 @@ def billed_prices(connection: Connection, invoice_id: str) -> list[str]:
     return sorted({line["price"] for line in json.loads(found or "[]")})
 
 
+def billed_minor(connection: Connection, invoice_id: str) -> int | None:
+    """What the whole periods on an invoice came to, less discounts and with tax (minor units); None if not known."""
+    found = connection.execute(_LINES, {"invoice": invoice_id}).scalar()
+    # Rows of before this was noted have no amounts.
+    amounts = [line.get("amount") for line in json.loads(found or "[]")]
+    return sum(amounts) if amounts and None not in amounts else None
+
+
 def known_prices(connection: Connection, price_ids: Iterable[str]) -> dict[str, AnyRow]:
     """The prices that Stripe told of, by id, with `interval` and `offer` (our metadata as JSON)."""
     rows = connection.execute(_PRICES, {"refs": list(price_ids)}).all()

@@ -16,17 +16,20 @@ from policy.money import Money
 from policy.payments import DisputeStanding, Payment, payment_from_json, payment_to_json
 from policy.terms_file import Terms
 
-_FIELDS = ("payment", "period_seconds", "lost_seconds", "fee_minor")
+_FIELDS = ("payment", "plan_minor", "period_seconds", "lost_seconds", "fee_minor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutageFacts:
     """A payment, how long what it bought lasts, and for how much of that the service was down (seconds).
 
-    `fee_minor` is what processing the payment cost. None: not known. Raises MalformedFactError at birth.
+    `plan_minor` is what its invoice asked for the period, which a customer's balance may have helped to pay, and
+    prorations of other plans may stand beside (null: the payment itself is the price). `fee_minor` is what
+    processing the payment cost. None: not known. Raises MalformedFactError at birth.
     """
 
     payment: Payment
+    plan_minor: int | None
     period_seconds: int | None
     lost_seconds: int
     fee_minor: int | None
@@ -34,6 +37,7 @@ class OutageFacts:
     def __post_init__(self) -> None:
         """Refuse wrong types and facts that contradict each other."""
         require_member("payment", self.payment, Payment)
+        require_count("plan_minor", self.plan_minor, optional=True)
         require_count("period_seconds", self.period_seconds, optional=True)
         require_count("lost_seconds", self.lost_seconds)
         require_count("fee_minor", self.fee_minor, optional=True)
@@ -50,12 +54,13 @@ def decide_outage(facts: OutageFacts, terms: Terms) -> Decision:
         share: dict[str, JsonScalar] = {"lost_seconds": facts.lost_seconds, "period_seconds": None}
         question = "How long does what was paid for last? The share of it that was lost goes back."
         return _decision(facts, terms, [_cited(Clause.PART_OUTAGE, share, holds=None)], question)
-    share_minor = payment.captured_minor * facts.lost_seconds // facts.period_seconds
+    price_minor = payment.captured_minor if facts.plan_minor is None else facts.plan_minor
+    share_minor = price_minor * facts.lost_seconds // facts.period_seconds
     clauses = [
         _cited(
             Clause.PART_OUTAGE,
             {
-                "price_minor": payment.captured_minor,
+                "price_minor": price_minor,
                 "lost_seconds": facts.lost_seconds,
                 "period_seconds": facts.period_seconds,
                 "share_minor": share_minor,
@@ -82,7 +87,11 @@ def redecide_outage(facts: Mapping[str, Json], terms: Terms) -> Decision:
 
     Raises MalformedFactError for facts that no decision of this module could have had.
     """
-    written = exact_keys(exact_keys(facts, "facts", ("outage",))["outage"], "outage", _FIELDS)
+    outage = exact_keys(facts, "facts", ("outage",))["outage"]
+    if isinstance(outage, Mapping):
+        # Decisions of before the plan's own lines were known went by the payment.
+        outage = {"plan_minor": None} | dict(outage)
+    written = exact_keys(outage, "outage", _FIELDS)
     return decide_outage(
         OutageFacts(**written | {"payment": payment_from_json(written["payment"])}), terms
     )
@@ -132,6 +141,7 @@ def _decision(
         facts={
             "outage": {
                 "payment": payment_to_json(facts.payment),
+                "plan_minor": facts.plan_minor,
                 "period_seconds": facts.period_seconds,
                 "lost_seconds": facts.lost_seconds,
                 "fee_minor": facts.fee_minor,

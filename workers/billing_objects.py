@@ -40,9 +40,13 @@ def _price_ids(fields: RenderedFields) -> list[str]:
 
 
 def _full_lines(fields: RenderedFields) -> list[dict[str, object]]:
-    """The lines that charge a price for a whole period; prorations of a change are none."""
+    """The lines that charge a price for a whole period, with what they come to; prorations of a change are none."""
     return [
-        {"price": price_id, "quantity": 1 if quantity is None else quantity}
+        {
+            "price": price_id,
+            "quantity": 1 if quantity is None else quantity,
+            "amount": None if line.raw("amount") is None else net_of_line(line),
+        }
         for line in fields.part("lines").parts("data")
         for price_id, quantity in [(price_of_line(line), line.whole_or_none("quantity"))]
         if price_id is not None and not is_proration(line)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ledger.cases import OUTAGE_PREFIX, cases_about, move_case, open_case
+from ledger.credit_issues import billed_minor
 from ledger.engine import Store, lock_names
 from ledger.outages import Outage, subscription_charges
 from ledger.payment_facts import payments_by_charge
@@ -123,8 +124,10 @@ class OutageDesk:
         if not _cut_into(outage, payment, period):
             return None
         terms: Terms = self.terms.in_force(payment.created)
+        invoice = payment.invoice
         facts = OutageFacts(
             payment=payment,
+            plan_minor=None if invoice is None else billed_minor(connection, invoice.invoice_id),
             period_seconds=period.period_seconds,
             lost_seconds=period.lost_seconds or 0,
             fee_minor=None,

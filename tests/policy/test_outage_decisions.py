@@ -20,10 +20,11 @@ MONTH = 30 * DAY
 APPROVE, DENY, REVIEW = Verdict.APPROVE, Verdict.DENY, Verdict.REVIEW
 
 
-def down(lost_seconds=3 * DAY, period_seconds=MONTH, fee_minor=None, **paid):
+def down(lost_seconds=3 * DAY, period_seconds=MONTH, fee_minor=None, plan_minor=None, **paid):
     """A payment of 49.00 USD for a month."""
     return OutageFacts(
         payment=payment("a", **paid),
+        plan_minor=plan_minor,
         period_seconds=period_seconds,
         lost_seconds=lost_seconds,
         fee_minor=fee_minor,
@@ -35,6 +36,15 @@ def down(lost_seconds=3 * DAY, period_seconds=MONTH, fee_minor=None, **paid):
     [
         pytest.param(down(), APPROVE, "4.90 USD", Clause.PART_OUTAGE, id="a tenth of the month"),
         pytest.param(down(MONTH), APPROVE, "49.00 USD", Clause.PART_OUTAGE, id="the whole month"),
+        pytest.param(
+            down(plan_minor=2_000), APPROVE, "2.00 USD", Clause.PART_OUTAGE, id="beside prorations"
+        ),
+        pytest.param(
+            down(plan_minor=6_000), APPROVE, "6.00 USD", Clause.PART_OUTAGE, id="a balance helped"
+        ),
+        pytest.param(
+            down(MONTH, plan_minor=6_000), APPROVE, "49.00 USD", Clause.METHOD, id="what was paid"
+        ),
         pytest.param(down(528), DENY, None, Clause.PART_OUTAGE, id="less than a cent's time"),
         pytest.param(down(529), APPROVE, "0.01 USD", Clause.PART_OUTAGE, id="a cent's time"),
         pytest.param(down(0), DENY, None, Clause.PART_OUTAGE, id="nothing lost"),
@@ -119,9 +129,20 @@ def test_never_more_than_the_share_and_what_is_left(lost_seconds, refunded, disp
     assert decision == redecide_outage(decision.facts, TERMS)
 
 
+def test_decisions_of_before():
+    """A decision that knew no plan's price is made again as it was: by the payment."""
+    decision = decide_outage(down(), TERMS)
+    known = {
+        name: value for name, value in decision.facts["outage"].items() if name != "plan_minor"
+    }
+
+    assert decision == redecide_outage({"outage": known}, TERMS)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
+        pytest.param({"plan_minor": -1}, id="a price below nothing"),
         pytest.param({"lost_seconds": MONTH + 1}, id="longer than the period"),
         pytest.param({"lost_seconds": None}, id="no length"),
         pytest.param({"period_seconds": 0, "lost_seconds": 0}, id="no period"),

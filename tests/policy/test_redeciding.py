@@ -31,7 +31,9 @@ RULING = Ruling(
     ends_subscription=False,
     appealed=False,
 )
-DOWN = OutageFacts(payment=payment("b"), period_seconds=9, lost_seconds=3, fee_minor=None)
+DOWN = OutageFacts(
+    payment=payment("b"), plan_minor=900, period_seconds=9, lost_seconds=3, fee_minor=None
+)
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,7 @@ def test_doubtful_duplicate():
 def down(lost_seconds=3 * DAY, period_seconds=MONTH, fee_minor=None, **paid):
     return OutageFacts(
         payment=payment("a", **paid),
+        plan_minor=None,
         period_seconds=period_seconds,
         lost_seconds=lost_seconds,
         fee_minor=fee_minor,

@@ -78,7 +78,8 @@ class OutageModel:
             for at, later in pairwise(sorted({moment for one in down for moment in one}))
             if any(began <= at and later <= ended for began, ended in down)
         )
-        return charge["amount_captured"] * lost // (ends - begins)
+        owed = self._history.plan_minor(charge_id) * lost // (ends - begins)
+        return min(owed, charge["amount_captured"])
 
     def _breach(self, invariant, sentence):
         self._world.violation(invariant, f"model: {sentence}")

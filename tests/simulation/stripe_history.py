@@ -60,10 +60,22 @@ class StripeHistory:
         """The one price that a charge paid a subscription's invoice for; None for anything else."""
         if not self.subscriptions(charge_id):
             return None
-        (invoice,) = self.invoices(charge_id)
-        pricings = [line["pricing"] or {} for line in invoice["lines"]["data"]]
+        pricings = [line["pricing"] or {} for line in self._periods(charge_id)]
         found = [one.get("price_details", {}).get("price") for one in pricings]
         return self.book.get("prices", found[0]) if len(found) == 1 else None
+
+    def plan_minor(self, charge_id):
+        """What the whole periods on the invoice of a charge came to (no story has discounts or taxes)."""
+        return sum(line["amount"] for line in self._periods(charge_id))
+
+    def _periods(self, charge_id):
+        """The lines of a charge's invoice that are no prorations."""
+        (invoice,) = self.invoices(charge_id)
+        for line in invoice["lines"]["data"]:
+            parent = line["parent"]
+            details = parent["subscription_item_details"] or parent["invoice_item_details"]
+            if not details["proration"]:
+                yield line
 
     def credits(self, charge_id):
         """How many credits what a charge paid for brings at once; None where nobody says."""

@@ -4,6 +4,7 @@ import pytest
 
 from ledger.outages import Outage, add_outage, outages_within, without_a_break
 from ledger.tables import cases
+from tests.fakes.plan_shop import PlanShop
 from tests.workers.test_credit_issuing import price_of, subscribe
 from workers.case_following import Desk
 from workers.context import ring_for
@@ -166,3 +167,22 @@ def test_written_once(world):
     assert down(world, 1, 2) == down(world, 1, 2)
     with pytest.raises(ValueError, match="ends after it begins"):
         down(world, 2, 1)
+
+
+def test_prorations_beside_the_plan(world):
+    """What another plan took on the invoice is no part of the price, and what a balance paid of it is."""
+    shop = PlanShop(world)
+    subscription = shop.subscribe("basic-month")
+    customer = shop.shown(subscription)["customer"]
+    shop.settle(30)
+    shop.change_settings(redress_mode="observe")
+    shop.elsewhere(subscription, "studio-month")
+    shop.v1.customers.balance_transactions.create(customer, {"amount": -100, "currency": "usd"})
+    shop.renew(subscription)
+    renewal = next(iter(shop.sandbox.book.newest_first("invoices")))
+    month = shop.period_end(subscription) - shop.clock.now_ms() // 1000
+    (share,) = owed(world, down(world, 1, 4))
+
+    # 30.00 for the month, the dearer rest of the old one, less 1.00 of the balance.
+    assert 3_000 + 1_354 - 1 - 100 <= renewal["amount_paid"] <= 3_000 + 1_354 - 100
+    assert 3_000 * 3 * DAY // month == share
