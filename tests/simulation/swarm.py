@@ -15,7 +15,7 @@ from tests.simulation.stories import STORIES
 _HABITS = ("repeats", "forgeries", "operator", "operator")
 #: The stories whose events no other story has.
 _AIMED_STORIES = (
-    "held",
+    "captured",
     "declined first",
     "same invoice",
     "voided",
@@ -39,6 +39,8 @@ _AIMED_STORIES = (
     "let go",
     "opens the portal",
     "renewal declined",
+    "schedule cancelled",
+    "on trial",
 )
 #: An aimed story begins within, and goes on after this at the latest.
 _AIMED_START_MS = 2_000

@@ -85,6 +85,24 @@ def scheduled(shop, rng):
     shop.till.post(f"/v1/subscription_schedules/{schedule}/{end}", {})
 
 
+def schedule_cancelled(shop, rng):
+    """A schedule is cancelled, and its subscription with it."""
+    made = shop.subscribe(shop.buyer(), shop.price())
+    schedule = shop.till.post("/v1/subscription_schedules", {"from_subscription": made["id"]})["id"]
+    yield 1 + soon(rng)
+    shop.till.post(f"/v1/subscription_schedules/{schedule}/cancel", {})
+
+
+def on_trial(shop, rng):
+    """A subscription is told of while it is on trial."""
+    customer, method = shop.buyer()
+    given = {"customer": customer, "items": [{"price": shop.price()}], "trial_period_days": 30}
+    made = shop.till.post("/v1/subscriptions", given | {"default_payment_method": method})
+    for seat in (1, 2):
+        yield 1 + soon(rng)
+        shop.till.post(f"/v1/subscriptions/{made['id']}", {"description": f"Seat {seat}"})
+
+
 def price_changed(shop, rng):
     """A price is bought, renamed, and taken off sale."""
     price = shop.price(amount=rng.choice((3000, 4000)))
@@ -102,5 +120,7 @@ STORIES = (
     Story(name="ended between", begin=begin(second_after_the_first_ended), weight=3),
     Story(name="renewals", begin=begin(renewals), weight=3),
     Story(name="scheduled", begin=begin(scheduled), weight=3),
+    Story(name="schedule cancelled", begin=begin(schedule_cancelled), weight=0),
+    Story(name="on trial", begin=begin(on_trial), weight=0),
     Story(name="price changed", begin=begin(price_changed), weight=2),
 )

@@ -73,6 +73,14 @@ def held(shop, rng):
         shop.till.post(f"/v1/payment_intents/{intent_id}/cancel", {})
 
 
+def captured(shop, rng):
+    """Money is held and captured."""
+    charge_id = shop.pay(shop.buyer(), 1500, order="d", capture_method="manual")
+    intent_id = shop.till.get(f"/v1/charges/{charge_id}")["payment_intent"]
+    yield soon(rng)
+    shop.till.post(f"/v1/payment_intents/{intent_id}/capture", {})
+
+
 def let_go(shop, rng):
     """Money is held and let go."""
     charge_id = shop.pay(shop.buyer(), 1500, order="d", capture_method="manual")
@@ -90,5 +98,6 @@ STORIES = (
     Story(name="same card", begin=begin(same_card), weight=3),
     Story(name="declined first", begin=begin(declined_first), weight=3),
     Story(name="held", begin=begin(held), weight=3),
+    Story(name="captured", begin=begin(captured), weight=0),
     Story(name="let go", begin=begin(let_go), weight=0),
 )

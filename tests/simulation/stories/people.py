@@ -95,7 +95,7 @@ def rare_types(shop, rng):
     yield 1 + soon(rng)
     shop.till.post(f"/v1/customers/{customer}", {"name": "Somebody"})
     for name, kind in _RARE_TYPES.items():
-        if rng.random() < 0.5:
+        if rng.random() < 0.8:
             newest = next(iter(shop.world.book.newest_first(kind)))["id"]
             # Whoever is deleted is nobody's customer any more, so it is no other story's.
             about = customer if kind == "customers" else newest
