@@ -33,7 +33,7 @@ from workers.handlers import charges_of_invoice
 from workers.money_brakes import all_stopped
 from workers.plan_money import ChangeInvoice, plan_money
 from workers.plan_repairs import Looked, call, credit_note, settled_by_credit, to_pay_back
-from workers.product_notices import product_listens, tell_undone
+from workers.product_notices import product_listens, tell_revoked
 
 VERDICTS = Verdicts(
     stripe_reason="requested_by_customer", denied="nothing is left of what was charged early"
@@ -219,10 +219,12 @@ def _take_credits(
     if taken:
         probe("restore.credits_taken")
         if product_listens(context.settings):
-            tell_undone(
+            tell_revoked(
                 connection,
                 customer_id=invoice.customer_id,
-                invoice_id=invoice.invoice_id,
+                case_id=None,
+                charge_id=None,
+                by=invoice.invoice_id,
                 credits=taken,
                 now_ms=now_ms,
             )

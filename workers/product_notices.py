@@ -63,13 +63,16 @@ def tell_revoked(
     connection: Connection,
     *,
     customer_id: str | None,
-    case_id: int,
-    charge_id: str,
-    intent_id: str,
+    case_id: int | None,
+    charge_id: str | None,
+    by: str,
     credits: int,  # noqa: A002 - the field's own word
     now_ms: int,
 ) -> int | None:
-    """Tell that what was left of a refunded purchase was taken; the notice's row id."""
+    """Tell that what was left of a purchase was taken; the notice's row id.
+
+    `by` is what took it: the refund's intent, or the invoice that was undone without a case.
+    """
     content: dict[str, Json] = {
         "customer_id": customer_id,
         "case_id": case_id,
@@ -80,33 +83,8 @@ def tell_revoked(
         connection,
         CREDITS_REVOKED,
         content,
-        once=intent_id,
-        subject_id=str(case_id),
-        now_ms=now_ms,
-    )
-
-
-def tell_undone(
-    connection: Connection,
-    *,
-    customer_id: str,
-    invoice_id: str,
-    credits: int,  # noqa: A002 - the field's own word
-    now_ms: int,
-) -> int | None:
-    """Tell that what an invoice had brought was taken, which a credit had settled; the notice's row id."""
-    content: dict[str, Json] = {
-        "customer_id": customer_id,
-        "case_id": None,
-        "charge_id": None,
-        "credits": credits,
-    }
-    return _write(
-        connection,
-        CREDITS_REVOKED,
-        content,
-        once=invoice_id,
-        subject_id=invoice_id,
+        once=by,
+        subject_id=by if case_id is None else str(case_id),
         now_ms=now_ms,
     )
 

@@ -53,7 +53,7 @@ def carry_out(connection: Connection, intent: Intent, now_ms: int, *, to_product
                 customer_id=payment.customer_id,
                 case_id=intent.case_id,
                 charge_id=intent.charge_id,
-                intent_id=intent.intent_id,
+                by=intent.intent_id,
                 credits=taken,
                 now_ms=now_ms,
             )
