@@ -7,7 +7,8 @@ import click
 from sqlalchemy import Connection
 
 from ledger.brake import Brake, lock_brakes, read_brake, set_brake
-from ledger.refund_intents import due_intents, release_held
+from ledger.brake_release import release_all
+from ledger.refund_intents import due_intents
 from ledger.work_counts import count_effects
 from ops.moments import moment_text
 from ops.operator_context import ORIGIN, OperatorContext, current_actor
@@ -56,7 +57,7 @@ def off(operator: OperatorContext, reason: str | None) -> None:
             was_on = read_brake(connection).stopped
             if was_on:
                 _set(connection, wiring, stopped=False, reason=given)
-            released = release_held(connection, now_ms) if was_on else 0
+            released = release_all(connection, now_ms) if was_on else 0
         if not was_on:
             say("The brake was not on; nothing was changed.")
             return

@@ -2,6 +2,7 @@
 
 from ledger.asked_plan_changes import NewPlanChange, change_by_id, write_change
 from ledger.brake import Brake, set_brake
+from ledger.brake_release import release_all
 from ledger.plan_change_leases import withdraw_change
 from ledger.plan_change_tables import plan_changes
 from ledger.seen_plan_tables import seen_plan_changes
@@ -113,6 +114,12 @@ class PlanShop:
         standing = Brake(stopped=stopped, reason="a test", actor="ada", changed_ms=now_ms)
         with self.store.write() as connection:
             set_brake(connection, standing, origin="cli")
+
+    def release(self):
+        """Take the brake off as an operator does: what it kept back is due at once."""
+        self.brake(stopped=False)
+        with self.store.write() as connection:
+            release_all(connection, self.clock.now_ms())
 
     # --- Stripe's books ---
 

@@ -9,8 +9,9 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError
 
 from ledger.brake import Brake, lock_brakes, read_brake, set_brake
+from ledger.brake_release import release_all
 from ledger.event_queries import EventFilter
-from ledger.refund_intents import due_intents, release_held
+from ledger.refund_intents import due_intents
 from ledger.refund_requests import judge_anew, request_by_id, write_request
 from ledger.replaying import ReplayAuthor, ReplayOrder, plan_replay, replay_step
 from ledger.states import EventState
@@ -185,7 +186,7 @@ class Operators:
             brake = Brake(stopped=stopped, reason="a test", actor="somebody", changed_ms=now_ms)
             set_brake(connection, brake, origin="simulation")
             if not stopped:
-                release_held(connection, now_ms)
+                release_all(connection, now_ms)
         world.struck("brake on" if stopped else "brake off")
         if not stopped:
             with world.store.read() as connection:

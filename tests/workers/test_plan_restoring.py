@@ -458,8 +458,8 @@ def test_the_brake(quick):
     assert [("dashboard", "restoring")] == quick.seen()
     assert "pro-month" == quick.plan(subscription)
 
-    quick.brake(stopped=False)
-    quick.settle(900)
+    quick.release()
+    quick.settle(SOON)
 
     put_right(quick, subscription, "basic-month", "pro-month", ends)
 
