@@ -295,7 +295,7 @@ REDIS_STOP_SECONDS_MAX: Final = 10
 RESTART_PAUSE_SECONDS_MAX: Final = 15.0
 
 # How long the demonstration waits after its last payment for the last refund to be confirmed.
-DEMONSTRATION_SETTLE_SECONDS_MAX: Final = 90.0
+DEMONSTRATION_SETTLE_SECONDS_MAX: Final = 180.0
 
 # The facts of a request or of a duplicate, as `redress policy decide` reads them: under 4 KB with every key
 # given. A larger file is something else by mistake, and is not read to its end.

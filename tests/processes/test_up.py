@@ -12,8 +12,8 @@ from tests.processes.recorded_sandbox import RecordedSandbox
 from tests.processes.shop import Shop
 from tests.processes.up_process import REFUND_SECONDS_MAX, Up
 
-DAY_SECONDS_MAX = 150
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+DAY_SECONDS_MAX = 300
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(420)]
 
 
 @pytest.fixture
