@@ -21,7 +21,7 @@ _BOUNDARIES = ("plan.leased", "plan.looked", "plan.committed", "plan.called", "p
 def changes_plan(shop, rng):
     """A subscriber asks for plans, one after another or at once, and sometimes takes one back."""
     plans = shop.world.operators.plans
-    subscription = plans.subscribe(rng.choice(_PLANS), declines=rng.random() < 0.15)
+    subscription = plans.subscribe(rng.choice(_PLANS), declines=rng.random() < 0.35)
     yield soon(rng)
     for _ in range(rng.choice((1, 1, 2, 2, 3, 6))):
         key = plans.ask(subscription, rng.choice(_PLANS))
