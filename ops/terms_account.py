@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from ops.clause_groups import CLAUSE_GROUPS
 from ops.terminal import counted, print_facts, print_table, say
+from policy.fraud_terms import WarningTerms
+from policy.money import Money
 from policy.request_terms import RequestTerms
 from policy.terms_file import DuplicateConfidence, DuplicateTerms, Terms
 
@@ -55,6 +57,8 @@ def print_terms(terms: Terms) -> None:
     print_facts(_requests(terms.requests), indent=2)
     say("", "Deadlines")
     print_facts(_deadlines(terms.requests), indent=2)
+    say("", "Early fraud warnings (decided by `redress policy decide`; not carried out yet)")
+    print_facts(_warnings(terms.fraud_warnings), indent=2)
     say("", "Duplicate charges")
     print_facts(_duplicates(terms.duplicates), indent=2)
     say("", "How sure each tie between two payments makes the detector")
@@ -97,6 +101,28 @@ def _deadlines(terms: RequestTerms) -> Sequence[tuple[str, str]]:
         ("message answered", f"within {counted(terms.reply_hours, 'hour')}"),
         ("refund arrives", f"{arrival} of the customer's bank after it was sent"),
     )
+
+
+def _warnings(terms: WarningTerms) -> Sequence[tuple[str, str]]:
+    fees = (
+        str(Money(amount_minor=minor, currency=currency))
+        for currency, minor in terms.dispute_fees_minor.items()
+    )
+    history = counted(terms.history_warnings, "warning")
+    credits_left = f"its credits {'go' if terms.takes_credits else 'stay'}"
+    shifted = "not given back" if terms.liability_shift_ends_it else "weighed like any other"
+    return (
+        ("given back", "when that costs less than waiting, by what is expected"),
+        ("become disputes", f"{terms.dispute_percent} of 100, until {history} of one's own tell"),
+        ("fee of a dispute", ", ".join(fees) or "not known in any currency"),
+        ("close to a programme", f"the fee counts {terms.near_threshold_percent} %"),
+        ("3-D Secure", shifted),
+        ("with the money", f"{credits_left}; the subscription {_plan(terms)}"),
+    )
+
+
+def _plan(terms: WarningTerms) -> str:
+    return "ends" if terms.ends_subscription else "runs on"
 
 
 def _duplicates(terms: DuplicateTerms) -> Sequence[tuple[str, str]]:

@@ -7,6 +7,7 @@ from policy.checks import MalformedFactError
 from policy.credit_restoration import redecide_restoration
 from policy.decision import Decision
 from policy.duplicate_decisions import redecide
+from policy.fraud_warnings import redecide_warning
 from policy.outage_decisions import redecide_outage
 from policy.request_decisions import redecide_request
 from policy.rulings import redecide_ruling
@@ -21,6 +22,7 @@ _BY_KEY: Mapping[str, Callable[[Mapping[str, Json], Terms], Decision]] = {
     "ruling": redecide_ruling,
     "outage": redecide_outage,
     "plan_charge": redecide_wrong_charge,
+    "warning": redecide_warning,
 }
 
 

@@ -14,6 +14,7 @@ from importlib.resources.abc import Traversable
 from itertools import pairwise
 
 from policy.clauses import Clause
+from policy.fraud_terms import WarningTerms, read_warning_terms
 from policy.request_terms import RequestTerms, read_request_terms
 from policy.toml_table import TomlTable
 
@@ -73,6 +74,7 @@ class Terms:
     effective: int
     duplicates: DuplicateTerms
     requests: RequestTerms
+    fraud_warnings: WarningTerms
     clause_titles: Mapping[Clause, str]
 
     def title(self, clause: Clause) -> str:
@@ -132,7 +134,9 @@ def read_terms(entry: Traversable) -> Terms:
         # and of as many brackets within each other.
         raise TermsError(f"{entry.name}: {broken}") from broken
     top = TomlTable(file=entry.name, path="", entries=content, refused=TermsError)
-    top.require_keys({"version", "effective", "duplicates", "requests", "clauses"})
+    top.require_keys(
+        {"version", "effective", "duplicates", "requests", "fraud_warnings", "clauses"}
+    )
     version = top.text("version")
     if f"{version}.toml" != entry.name:
         raise top.error("version", f"says {version!r}, which is not the file's name")
@@ -141,6 +145,7 @@ def read_terms(entry: Traversable) -> Terms:
         effective=(top.day("effective").toordinal() - EPOCH_DAY) * DAY_SECONDS,
         duplicates=_duplicates(top.table("duplicates")),
         requests=read_request_terms(top.table("requests")),
+        fraud_warnings=read_warning_terms(top.table("fraud_warnings")),
         clause_titles=_clause_titles(top.table("clauses")),
     )
 

@@ -7,6 +7,7 @@ from policy.clauses import Clause
 from policy.credit_losses import CreditClaim, CreditLoss
 from policy.decision import ClauseResult, CreditEffect, Decision, Verdict
 from policy.duplicate_findings import Doubt, DuplicateKind, Finding
+from policy.fraud_warnings import WarningFacts
 from policy.money import Money
 from policy.outage_decisions import OutageFacts
 from policy.payments import DisputeStanding, InvoiceFacts, Payment, SubscriptionFacts
@@ -64,7 +65,24 @@ RULING = {
     "ends_subscription": True,
     "appealed": False,
 }
-OUTAGE = {"payment": payment("a"), "period_seconds": 900, "lost_seconds": 900, "fee_minor": 3}
+WARNING = {
+    "payment": payment("a"),
+    "warning_id": "issfr_1",
+    "fraud_type": "misc",
+    "actionable": True,
+    "liability_shifted": False,
+    "used_percent": 100,
+    "warned_before": 3,
+    "disputed_before": 2,
+    "near_threshold": False,
+}
+OUTAGE = {
+    "payment": payment("a"),
+    "plan_minor": 4900,
+    "period_seconds": 900,
+    "lost_seconds": 900,
+    "fee_minor": 3,
+}
 RESULT = {"clause": Clause.BILLING, "holds": True, "compared": {"a": 1, "b": None}}
 EFFECT = {"revoked": True, "restored": 5, "ends_subscription": False}
 FINDING = {
@@ -176,6 +194,7 @@ WRONG = [
         "a denial takes neither credits nor the subscription",
     ),
     (OutageFacts, OUTAGE, {"payment": 1}, "payment must be a Payment, not 1"),
+    (OutageFacts, OUTAGE, {"plan_minor": -1}, f"plan_minor {NO_COUNT} -1"),
     (OutageFacts, OUTAGE, {"period_seconds": -1}, f"period_seconds {NO_COUNT} -1"),
     (OutageFacts, OUTAGE, {"lost_seconds": None}, f"lost_seconds {NO_COUNT} None"),
     (OutageFacts, OUTAGE, {"fee_minor": -1}, f"fee_minor {NO_COUNT} -1"),
@@ -184,6 +203,16 @@ WRONG = [
         OutageFacts, OUTAGE, {"period_seconds": 0, "lost_seconds": 0},
         "period_seconds must be null or more than zero",
     ),
+    (WarningFacts, WARNING, {"payment": 1}, "payment must be a Payment, not 1"),
+    (WarningFacts, WARNING, {"warning_id": ""}, f"warning_id {NO_TEXT} ''"),
+    (WarningFacts, WARNING, {"fraud_type": None}, f"fraud_type {NO_TEXT} None"),
+    (WarningFacts, WARNING, {"actionable": 1}, "actionable must be true or false, not 1"),
+    (WarningFacts, WARNING, {"near_threshold": None}, "near_threshold must be true or false, not None"),
+    (WarningFacts, WARNING, {"liability_shifted": 0}, "liability_shifted must be true or false, not 0"),
+    (WarningFacts, WARNING, {"used_percent": -1}, f"used_percent {NO_COUNT} -1"),
+    (WarningFacts, WARNING, {"used_percent": 101}, "used_percent can be 100 at most"),
+    (WarningFacts, WARNING, {"warned_before": None}, f"warned_before {NO_COUNT} None"),
+    (WarningFacts, WARNING, {"disputed_before": 4}, "disputed_before can be warned_before at most"),
     (Money, {"amount_minor": 0, "currency": "usd"}, {"amount_minor": None}, f"amount_minor {NO_COUNT} None"),
     (Money, {"amount_minor": 0, "currency": "usd"}, {"currency": "USD"}, NO_CURRENCY),
     (Decision, DECISION, {"verdict": "approve"}, "verdict must be a Verdict, not 'approve'"),
@@ -237,7 +266,8 @@ UNKNOWN = [
     ),
     (Payment, PAYMENT, ["invoice", "subscription"]),
     (ClauseResult, RESULT, ["holds"]),
-    (OutageFacts, OUTAGE, ["period_seconds", "fee_minor"]),
+    (OutageFacts, OUTAGE, ["plan_minor", "period_seconds", "fee_minor"]),
+    (WarningFacts, WARNING, ["liability_shifted", "used_percent"]),
 ]  # fmt: skip
 
 

@@ -214,6 +214,42 @@ def test_empty_folder(tmp_path):
             id="another version's name",
         ),
         pytest.param(
+            "dispute_percent = 80",
+            "dispute_percent = 101",
+            "fraud_warnings.dispute_percent: is 101, but must lie between 0 and 100",
+            id="more than every warning",
+        ),
+        pytest.param(
+            "history_warnings = 30",
+            "history_warnings = 0",
+            "fraud_warnings.history_warnings: is 0, but must lie between 1 and 100000",
+            id="a history of nothing",
+        ),
+        pytest.param(
+            "near_threshold_percent = 300",
+            "near_threshold_percent = 99",
+            "fraud_warnings.near_threshold_percent: is 99, but must lie between 100 and 10000",
+            id="cheaper when close",
+        ),
+        pytest.param(
+            "takes_credits = true",
+            "takes_credits = 1",
+            "fraud_warnings.takes_credits: must be true or false, not 1",
+            id="a number for a switch",
+        ),
+        pytest.param(
+            "usd = 1500",
+            "USD = 1500",
+            "fraud_warnings.dispute_fees_minor.USD: must be a currency of three lower-case letters",
+            id="no currency",
+        ),
+        pytest.param(
+            "usd = 1500",
+            "usd = -1",
+            "fraud_warnings.dispute_fees_minor.usd: is -1, but must lie between 0 and 1000000",
+            id="a fee below nothing",
+        ),
+        pytest.param(
             "[duplicates.confidence]",
             "[duplicates.levels]",
             "duplicates.levels: is not known here",
@@ -258,7 +294,7 @@ def test_entries_beyond_measure(folder, entry, message):
 def test_wrong_table(folder):
     """A value where a table belongs is refused."""
     (folder / "2025-09-14.toml").write_text(
-        'version = "2025-09-14"\neffective = 2025-09-14\nduplicates = 1\nrequests = 3\nclauses = 2\n',
+        'version = "2025-09-14"\neffective = 2025-09-14\nduplicates = 1\nrequests = 3\nfraud_warnings = 4\nclauses = 2\n',
         encoding="utf-8",
     )
 
