@@ -15,6 +15,7 @@ from ops.fact_fields import FactField, fact_fields
 from policy.canonical_json import Json, exact_keys
 from policy.checks import MalformedFactError
 from policy.duplicate_findings import Finding
+from policy.fraud_warnings import WarningFacts, warning_from_json
 from policy.payments import Payment, payment_from_json
 from policy.request_facts import IntakeField, RequestFacts, request_from_json
 from runtime.limits import FACT_NUMBER_MAX, FACTS_FILE_BYTES_MAX, JSON_DEPTH_MAX
@@ -44,8 +45,8 @@ class _Inexact(str):
 def read_facts(name: str) -> tuple[dict[str, Json], int]:
     """The facts of the file `name` (`-`: standard input), and when the purchase was made.
 
-    The facts have the form that decisions carry: `{"request": …}` or `{"finding": …, "payment": …}`;
-    a file may also hold the request alone. The moment is in unix seconds (UTC). Raises FactsRefused.
+    The facts have the form that decisions carry: `{"request": …}`, `{"warning": …}` or
+    `{"finding": …, "payment": …}`; a file may also hold the request alone. The moment is in unix seconds (UTC). Raises FactsRefused.
     """
     shown = "standard input" if name == "-" else name
     text = _text(name, shown)
@@ -155,6 +156,9 @@ def _completed_facts(loaded: Any) -> dict[str, Json]:
             "finding": _completed(facts["finding"], Finding, "finding"),
             "payment": _completed(facts["payment"], Payment, "payment"),
         }
+    if "warning" in loaded:
+        facts = exact_keys(loaded, "the file", ("warning",))
+        return {"warning": _completed(facts["warning"], WarningFacts, "warning")}
     request = loaded
     if "request" in loaded:
         request = exact_keys(loaded, "the file", ("request",))["request"]
@@ -201,4 +205,6 @@ def _shown(value: Any) -> str:
 def _purchased_at(facts: Mapping[str, Json]) -> int:
     if "request" in facts:
         return request_from_json(facts["request"]).payment.created
+    if "warning" in facts:
+        return warning_from_json(facts["warning"]).payment.created
     return payment_from_json(facts["payment"]).created

@@ -115,9 +115,13 @@ def redecide_warning(facts: Mapping[str, Json], terms: Terms) -> Decision:
     Raises MalformedFactError for facts that no decision of this module could have had.
     """
     outer = exact_keys(facts, "facts", ("warning",))
-    written = exact_keys(outer["warning"], "warning", _FIELDS)
-    again = written | {"payment": payment_from_json(written["payment"])}
-    return decide_warning(WarningFacts(**again), terms)
+    return decide_warning(warning_from_json(outer["warning"]), terms)
+
+
+def warning_from_json(value: Json) -> WarningFacts:
+    """The facts of a JSON object with a key for each field. Raises MalformedFactError."""
+    written = exact_keys(value, "warning", _FIELDS)
+    return WarningFacts(**written | {"payment": payment_from_json(written["payment"])})
 
 
 def _nothing_to_do(facts: WarningFacts, rules: WarningTerms, left: Money) -> bool:
@@ -188,8 +192,9 @@ def _refund(facts: WarningFacts, weighed: Weighed | None, *, holds: bool | None)
             "dispute_percent": weighed.percent,
             "measured": weighed.measured,
             "dispute_fee_minor": weighed.fee_minor,
-            "waiting_costs_hundredths": weighed.waiting,
-            "refunding_costs_hundredths": weighed.refunding,
+            # Shown in whole minor units, each to its own disadvantage; compared exactly.
+            "waiting_costs_minor": weighed.waiting // PERCENT_MAX,
+            "refunding_costs_minor": -(-weighed.refunding // PERCENT_MAX),
         }
     return ClauseResult(clause=Clause.FRAUD_REFUND, holds=holds, compared=compared)
 

@@ -113,8 +113,8 @@ def test_everything_is_shown():
         "dispute_percent": 80,
         "measured": False,
         "dispute_fee_minor": 1_500,
-        "waiting_costs_hundredths": 120_000,
-        "refunding_costs_hundredths": 98_000,
+        "waiting_costs_minor": 1_200,
+        "refunding_costs_minor": 980,
     } == refund.compared
     assert (Clause.FRAUD_CANCEL, True, {"takes_credits": True, "ends_subscription": True}) == (
         cancel.clause,

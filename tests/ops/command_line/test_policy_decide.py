@@ -134,6 +134,25 @@ def test_no_finding(decide):
     assert "deny" == decide.json(DUPLICATE | {"finding": None})["verdict"]
 
 
+def test_an_early_fraud_warning(decide):
+    """A warning is decided by what waiting costs; what is left out is not known, and asked for where it matters."""
+    warning = {
+        "payment": LEAST["payment"],
+        "warning_id": "issfr_1",
+        "fraud_type": "misc",
+        "actionable": True,
+        "warned_before": 0,
+        "disputed_before": 0,
+        "near_threshold": False,
+    }
+
+    assert "review" == decide.json({"warning": warning})["verdict"]
+    known = decide.json({"warning": warning | {"liability_shifted": False, "used_percent": 100}})
+    assert ("approve", 4900) == (known["verdict"], known["amount"]["minor"])
+    told = decide({"warning": warning | {"liability_shifted": False}}).stdout
+    assert "FRAUD-REFUND" in told
+
+
 def test_other_terms(decide, tmp_path):
     """With --terms the named version decides, a draft by its path too."""
     named = draft(tmp_path, use_percent=3)
