@@ -94,11 +94,11 @@ def schedule_cancelled(shop, rng):
 
 
 def on_trial(shop, rng):
-    """A subscription is told of while it is on trial."""
-    customer, method = shop.buyer()
-    given = {"customer": customer, "items": [{"price": shop.price()}], "trial_period_days": 30}
-    made = shop.till.post("/v1/subscriptions", given | {"default_payment_method": method})
+    """Two subscriptions are told of while they are on trial."""
     for seat in (1, 2):
+        customer, method = shop.buyer()
+        given = {"customer": customer, "items": [{"price": shop.price()}], "trial_period_days": 30}
+        made = shop.till.post("/v1/subscriptions", given | {"default_payment_method": method})
         yield 1 + soon(rng)
         shop.till.post(f"/v1/subscriptions/{made['id']}", {"description": f"Seat {seat}"})
 
