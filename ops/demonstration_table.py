@@ -43,11 +43,7 @@ def show_day(console: Console, outcome: "DayOutcome") -> None:
 
 def show_month(console: Console, outcome: MonthOutcome) -> None:
     """Print what each story of the month came to, and those that differ from what was known."""
-    table = Table(
-        title="a month of refund requests, and an outage of 30 hours", title_justify="left"
-    )
-    for heading in ("what happened", "verdict", "because of"):
-        table.add_column(heading)
+    table = _stories("a month of refund requests, and an outage of 30 hours")
     for heading in ("money back", "expected"):
         table.add_column(heading, justify="right")
     for row in outcome.rows:
@@ -76,11 +72,7 @@ def show_month(console: Console, outcome: MonthOutcome) -> None:
 
 def show_year(console: Console, outcome: YearOutcome) -> None:
     """Print what each story of the year came to, and those that differ from what was known."""
-    table = Table(
-        title="a year of subscriptions, and changes of plan by every road", title_justify="left"
-    )
-    for heading in ("what happened", "verdict", "because of"):
-        table.add_column(heading)
+    table = _stories("a year of subscriptions, and changes of plan by every road")
     for heading in ("stays paid", "credits"):
         table.add_column(heading, justify="right")
     for row in outcome.rows:
@@ -103,6 +95,14 @@ def show_year(console: Console, outcome: YearOutcome) -> None:
             f" {outcome.seconds:.0f} s[/green]"
         )
         console.print(f"what was changed elsewhere: [bold]{_own_command()} plan seen[/bold]")
+
+
+def _stories(title: str) -> Table:
+    """A table of stories, whose figures come in columns of their own."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("what happened", "verdict", "because of"):
+        table.add_column(heading)
+    return table
 
 
 def _year_difference(row: YearRow) -> str:

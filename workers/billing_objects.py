@@ -53,6 +53,12 @@ def _full_lines(fields: RenderedFields) -> list[dict[str, object]]:
     ]
 
 
+def period_prices(lines: RenderedFields) -> tuple[str, ...]:
+    """The prices that an invoice's `lines` bill for a whole period, each once, sorted."""
+    found = (price_of_line(line) for line in lines.parts("data") if not is_proration(line))
+    return tuple(sorted({price for price in found if price is not None}))
+
+
 def price_of_line(line: RenderedFields) -> str | None:
     """The id of the price that an invoice's line bills; None for a line of its own amount."""
     return line.part("pricing").part("price_details").reference("price") or line.reference("price")

@@ -6,7 +6,7 @@ Sources: docs.stripe.com/api/invoices/line_item, /api/credit_notes (2026-10-28.e
 
 from policy.invoice_taking import EarlierInvoice, InvoiceTaking
 from policy.payments import Payment
-from workers.billing_objects import is_proration, net_of_line, price_of_line
+from workers.billing_objects import is_proration, net_of_line, period_prices, price_of_line
 from workers.gateway import Gateway, Rendered
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 
@@ -89,7 +89,7 @@ def _earlier(found: list[Rendered], mine: Rendered) -> tuple[EarlierInvoice, ...
         EarlierInvoice(
             invoice_id=one.text("id"),
             billing_reason=one.text_or_none("billing_reason") or "manual",
-            plans=tuple(_plans(one)),
+            plans=period_prices(one.part("lines")),
             paid_minor=one.amount_or("amount_paid", 0),
             created=one.whole("created"),
         )
@@ -98,9 +98,3 @@ def _earlier(found: list[Rendered], mine: Rendered) -> tuple[EarlierInvoice, ...
     ]
     earlier.sort(key=lambda one: (-one.created, one.invoice_id))
     return tuple(earlier[:_CHAIN_MAX])
-
-
-def _plans(invoice: RenderedFields) -> list[str]:
-    lines = invoice.part("lines").parts("data")
-    prices = (price_of_line(line) for line in lines if not is_proration(line))
-    return sorted({price for price in prices if price is not None})

@@ -6,7 +6,7 @@ Sources: docs.stripe.com/billing/subscriptions/prorations, /api/invoiceitems, /a
 
 from dataclasses import dataclass
 
-from workers.billing_objects import is_proration, net_of_line, price_of_line
+from workers.billing_objects import is_proration, net_of_line, period_prices
 from workers.gateway import Gateway, Rendered
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 
@@ -143,13 +143,8 @@ def _invoice(shown: Rendered, marked: frozenset[str]) -> ChangeInvoice:
         else fields.signed("ending_balance") - fields.signed("starting_balance"),
         whole=whole,
         undone=fields.text("id") in marked,
-        prices=tuple(_prices(lines)),
+        prices=period_prices(lines),
     )
-
-
-def _prices(lines: RenderedFields) -> list[str]:
-    found = (price_of_line(line) for line in lines.parts("data") if not is_proration(line))
-    return sorted({price for price in found if price is not None})
 
 
 def _prorates(shown: Rendered) -> bool:

@@ -107,9 +107,9 @@ class Looked:
     @property
     def hides_a_debt(self) -> bool:
         """Whether it can be put back as a trial only, and what it owed before would look paid."""
-        began_anew = self.item.period_end != self.base.period_end
+        moved = self.item.period_end != self.base.period_end
         owing = self.subscription.status in _OWING and self.money.overdue
-        return self.period_lasts and began_anew and owing
+        return self.period_lasts and moved and owing
 
     @property
     def moved_on(self) -> bool:

@@ -3,6 +3,9 @@
 Source: https://docs.stripe.com/currencies (minimum charges, three-decimal currencies).
 """
 
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
 from ops.sandbox.api_errors import bad_parameter, invalid
 
 THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
@@ -57,3 +60,13 @@ def check_charge(amount_minor: int, currency: str) -> None:
 def fee(amount_minor: int) -> int:
     """Return Stripe's fee on a charge: 2.9 % rounded half up, plus 30 minor units."""
     return (amount_minor * 29 + 500) // 1000 + 30
+
+
+def half_up(exact: Decimal) -> int:
+    """Return a whole number of minor units, halves rounded away from zero."""
+    return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def share(amount_minor: int, percent: Any) -> int:
+    """Return so many percent of an amount, rounded half up."""
+    return half_up(Decimal(amount_minor) * Decimal(str(percent)) / 100)

@@ -4,9 +4,9 @@ A discount is named by its coupon here. Those of an item come before those of it
 prices already (`proration_discounts` is "included" in the flexible billing mode), and have none of their own.
 """
 
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from ops.sandbox import amounts
 from ops.sandbox.api_call import Call, merged_metadata
 from ops.sandbox.api_errors import bad_parameter
 from ops.sandbox.book_tables import Json
@@ -88,10 +88,4 @@ def spend(call: Call, subscription: Json) -> None:
 def _off(coupon: Json, amount_minor: int) -> int:
     if coupon["percent_off"] is None:
         return int(coupon["amount_off"])
-    return share(amount_minor, coupon["percent_off"])
-
-
-def share(amount_minor: int, percent: Any) -> int:
-    """So many percent of an amount, rounded half up."""
-    exact = Decimal(amount_minor) * Decimal(str(percent)) / 100
-    return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    return amounts.share(amount_minor, coupon["percent_off"])

@@ -3,11 +3,11 @@
 Rates are given by their ids and shown as objects. Those of an item come before those of its subscription.
 """
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
+from ops.sandbox import amounts
 from ops.sandbox.api_call import Call, merged_metadata
 from ops.sandbox.book_tables import Json
-from ops.sandbox.coupons import share
 
 _NAMES = ("default_tax_rates", "tax_rates")
 
@@ -68,11 +68,10 @@ def rates_of(subscription: Json, item: Json) -> list[Json]:
 def taxes(rates: list[Json], amount_minor: int) -> list[Json]:
     """The `taxes` of a line that costs so much after its discounts."""
     inclusive = sum(Decimal(str(rate["percentage"])) for rate in rates if rate["inclusive"])
-    exact = Decimal(amount_minor) * 100 / (100 + inclusive)
-    net = int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    net = amounts.half_up(Decimal(amount_minor) * 100 / (100 + inclusive))
     return [
         {
-            "amount": share(net, rate["percentage"]),
+            "amount": amounts.share(net, rate["percentage"]),
             "tax_behavior": "inclusive" if rate["inclusive"] else "exclusive",
             "tax_rate_details": {"tax_rate": rate["id"]},
             "taxability_reason": "standard_rated",
