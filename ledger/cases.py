@@ -11,6 +11,9 @@ from ledger.tables import cases
 
 DUPLICATE_CHARGE = "duplicate_charge"
 REFUND_REQUEST = "refund_request"
+FRAUD = "fraud"
+#: Followed by the dispute's id: a payment can be disputed more than once.
+DISPUTE_PREFIX = "dispute:"
 #: Followed by the outage's id: each outage is its own cause, so that a second one can pay again.
 OUTAGE_PREFIX = "outage:"
 #: Followed by the event that told of the change: what it took is its own cause.
@@ -73,6 +76,11 @@ def cases_about(connection: Connection, kind: str, charge_ids: Iterable[str]) ->
     return {row.charge_id: _case(row) for row in rows}
 
 
+def cases_of_charges(connection: Connection, charge_ids: Iterable[str]) -> list[Case]:
+    """Every case about these charges, of whatever kind."""
+    return [_case(row) for row in connection.execute(_OF_CHARGES, {"ids": list(charge_ids)})]
+
+
 def cases_keeping(connection: Connection, kind: str, charge_ids: Iterable[str]) -> set[str]:
     """The charges of undecided or unpaid cases that were judged beside one of these charges."""
     parameters = {"of_kind": kind, "ids": list(charge_ids)}
@@ -89,6 +97,11 @@ def case_by_id(connection: Connection, case_id: int, *, lock: bool = False) -> C
 def count_appeal(connection: Connection, case_id: int, now_ms: int) -> None:
     """Note that the customer asked for a second look."""
     connection.execute(_APPEAL, {"case": case_id, "changed_ms": now_ms})
+
+
+def set_deadline(connection: Connection, case_id: int, due_ms: int | None, now_ms: int) -> None:
+    """Write by when a person should have looked; None: there is no deadline any more."""
+    connection.execute(_SET_DEADLINE, {"case": case_id, "due_ms": due_ms, "changed_ms": now_ms})
 
 
 def move_case(
@@ -150,9 +163,15 @@ _OPEN = insert(cases).returning(cases.c.id)
 _BY_ID = select(cases).where(cases.c.id == bindparam("case"))
 _APPEAL = update(cases).where(cases.c.id == bindparam("case")).values(appeals=cases.c.appeals + 1)
 _MOVE = update(cases).where(cases.c.id == bindparam("case"))
+_SET_DEADLINE = update(cases).where(cases.c.id == bindparam("case"))
 _ABOUT = select(cases).where(
     cases.c.kind == bindparam("of_kind"),
     cases.c.charge_id.in_(bindparam("ids", expanding=True)),
+)
+_OF_CHARGES = (
+    select(cases)
+    .where(cases.c.charge_id.in_(bindparam("ids", expanding=True)))
+    .order_by(cases.c.id)
 )
 _KEEPING = select(cases.c.charge_id).where(
     cases.c.kind == bindparam("of_kind"),

@@ -15,7 +15,13 @@ from ledger.engine import lock_names
 
 #: Type of object → (kind of link, where in the object its id stands).
 _LINKS: Final[Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
-    "charge": (("charge", ("id",)), ("payment_intent", ("payment_intent",))),
+    "charge": (
+        ("charge", ("id",)),
+        ("payment_intent", ("payment_intent",)),
+        # What velocity is counted by; the same names are held while a payment is judged for fraud.
+        ("card", ("payment_method_details", "card", "fingerprint")),
+        ("customer", ("customer",)),
+    ),
     "dispute": (("charge", ("charge",)),),
     "invoice_payment": (
         ("payment_intent", ("payment", "payment_intent")),

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     bindparam,
+    func,
     insert,
     or_,
     select,
@@ -22,8 +23,9 @@ from sqlalchemy import (
 
 from ledger.rows import AnyRow
 from ledger.states import IntentState, MoveRefused, require_intent_move
+from ledger.stripe_tables import charges
 from ledger.tables import refund_intents
-from policy.canonical_json import dump_canonical
+from policy.canonical_json import Json, dump_canonical
 from policy.money import Money
 from runtime.limits import FIRST_RING_GRACE_MS
 
@@ -77,7 +79,7 @@ def reserve(
     kept_charge_id: str | None,
     customer_id: str | None,
     cause: str,
-    reason: str,
+    reason: str | None,
     amount: Money,
     livemode: bool,
     state: IntentState,
@@ -87,7 +89,8 @@ def reserve(
 
     An intent of which nothing has left is taken up again with the new decision, and its fence raised:
     whoever had read the parameters of the old one can no longer send them. Raises MoveRefused for one
-    that is at Stripe, or may be. `reason` is Stripe's own word for the refund.
+    that is at Stripe, or may be. `reason` is Stripe's own word for the refund; None where
+    none of them fits.
     """
     intent_id = intent_id_for(livemode=livemode, charge_id=charge_id, cause=cause)
     values = {
@@ -141,7 +144,7 @@ def intents_of_cases(connection: Connection, case_ids: list[int]) -> dict[int, I
 
 
 def refund_under_way(connection: Connection, charge_id: str, but_of_case: int | None) -> bool:
-    """Whether a refund of the charge by another case may still leave, or its outcome is not known."""
+    """Whether a refund of the charge by another case may still leave, or what became of it is not told in full."""
     parameters = {"charge": charge_id, "case": but_of_case or 0}
     return connection.execute(_UNDER_WAY, parameters).first() is not None
 
@@ -240,12 +243,31 @@ _BY_ID_LOCKED = _BY_ID.with_for_update()
 _OF_CASES = select(refund_intents).where(
     refund_intents.c.case_id.in_(bindparam("ids", expanding=True))
 )
-_UNDER_WAY = select(refund_intents.c.id).where(
+_OTHERS = select(refund_intents.c.id).where(
     refund_intents.c.charge_id == bindparam("charge"),
     refund_intents.c.case_id != bindparam("case", type_=BigInteger),
-    refund_intents.c.state.in_(_UNSETTLED),
 )
-_LEFT_TO_PEOPLE = _UNDER_WAY.where(refund_intents.c.next_attempt_ms.is_(None))
+# What Stripe accepted and the charge's own event has not told yet: until then more seems to be left than is.
+_accepted = refund_intents.alias("accepted")
+_ACCEPTED_MINOR = (
+    select(func.coalesce(func.sum(_accepted.c.amount_minor), 0))
+    .where(
+        _accepted.c.charge_id == bindparam("charge"),
+        _accepted.c.state.in_([IntentState.PENDING.value, IntentState.SUCCEEDED.value]),
+    )
+    .scalar_subquery()
+)
+_TOLD_MINOR = (
+    select(charges.c.refunded_minor)
+    .where(charges.c.charge_id == bindparam("charge"))
+    .scalar_subquery()
+)
+_UNDER_WAY = _OTHERS.where(
+    or_(refund_intents.c.state.in_(_UNSETTLED), _ACCEPTED_MINOR > _TOLD_MINOR)
+)
+_LEFT_TO_PEOPLE = _OTHERS.where(
+    refund_intents.c.state.in_(_UNSETTLED), refund_intents.c.next_attempt_ms.is_(None)
+)
 _MOVE = update(refund_intents).where(
     refund_intents.c.id == bindparam("intent"),
     refund_intents.c.fence == bindparam("seen_fence"),
@@ -259,15 +281,13 @@ _LEASE = (
 )
 
 
-def _params(charge_id: str, amount: Money, reason: str, intent_id: str) -> str:
-    return dump_canonical(
-        {
-            "charge": charge_id,
-            "amount": amount.amount_minor,
-            "reason": reason,
-            "metadata": {INTENT_METADATA: intent_id},
-        }
-    )
+def _params(charge_id: str, amount: Money, reason: str | None, intent_id: str) -> str:
+    params: dict[str, Json] = {
+        "charge": charge_id,
+        "amount": amount.amount_minor,
+        "metadata": {INTENT_METADATA: intent_id},
+    }
+    return dump_canonical(params if reason is None else params | {"reason": reason})
 
 
 def _intent(row: AnyRow) -> Intent:

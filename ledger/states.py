@@ -178,6 +178,24 @@ class StandingCause(StrEnum):
     MISTAKE = "mistake"  # an automatic check flagged it, and a person found it wrong
 
 
+class ListName(StrEnum):
+    """What a list says about those who stand on it."""
+
+    ALLOW = "allow"  # somebody vouches for it: no score leads to anything
+    BLOCK = "block"  # fraud was found with it: it weighs as the terms say
+    SNOOZE = "snooze"  # left alone until the entry expires
+
+
+class ListSubject(StrEnum):
+    """What an entry of a list is about."""
+
+    CARD = "card"  # Stripe's fingerprint
+    CUSTOMER = "customer"  # Stripe's id
+    EMAIL = "email"  # the address's digest
+    IP = "ip"  # the digest of the product's `ip_address`
+    DEVICE = "device"  # the digest of the product's `device_id`
+
+
 EVENT_MOVES: Mapping[EventState, frozenset[EventState]] = {
     EventState.NEW: frozenset({EventState.CLAIMED}),
     EventState.CLAIMED: frozenset(

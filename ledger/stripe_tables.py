@@ -47,6 +47,10 @@ charges = _projection(
     Column("disputed", Boolean, nullable=False),
     _text("balance_transaction_id"),
     _text("email_digest"),
+    _text("card_network"),
+    _text("ip_digest"),
+    _text("device_digest"),
+    Column("signals", Text, nullable=False, server_default="{}"),
     _number("created"),
     CheckConstraint(
         "amount_minor >= 0 AND captured_minor >= 0 AND refunded_minor >= 0",
@@ -58,6 +62,9 @@ Index("ix_charges_fingerprint", charges.c.card_fingerprint, charges.c.created)
 Index("ix_charges_order", charges.c.order_reference)
 Index("ix_charges_payment_intent", charges.c.payment_intent_id)
 Index("ix_charges_email", charges.c.email_digest, charges.c.created)
+Index("ix_charges_ip", charges.c.ip_digest, charges.c.created)
+Index("ix_charges_device", charges.c.device_digest, charges.c.created)
+Index("ix_charges_created", charges.c.created, charges.c.card_network)
 
 payment_intents = _projection(
     "payment_intents",
@@ -136,8 +143,12 @@ disputes = _projection(
     _text("currency", null=False),
     _number("amount_minor"),
     _number("due_by", null=True),
+    _text("network_reason_code"),
+    _text("case_type"),
+    _number("created", null=True),
 )
 Index("ix_disputes_charge", disputes.c.charge_id)
+Index("ix_disputes_created", disputes.c.created)
 
 refunds = _projection(
     "refunds",
@@ -164,6 +175,7 @@ reviews = _projection(
     _text("reason"),
     _text("closed_reason"),
 )
+Index("ix_reviews_charge", reviews.c.charge_id)
 
 early_fraud_warnings = _projection(
     "early_fraud_warnings",
@@ -175,6 +187,7 @@ early_fraud_warnings = _projection(
     _number("created"),
 )
 Index("ix_early_fraud_warnings_charge", early_fraud_warnings.c.charge_id)
+Index("ix_early_fraud_warnings_created", early_fraud_warnings.c.created)
 
 prices = _projection(
     "prices",

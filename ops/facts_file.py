@@ -15,6 +15,8 @@ from ops.fact_fields import FactField, fact_fields
 from policy.canonical_json import Json, exact_keys
 from policy.checks import MalformedFactError
 from policy.duplicate_findings import Finding
+from policy.fraud_scores import score_facts_from_json
+from policy.fraud_signals import CATEGORIES, COUNTS
 from policy.fraud_warnings import WarningFacts, warning_from_json
 from policy.payments import Payment, payment_from_json
 from policy.request_facts import IntakeField, RequestFacts, request_from_json
@@ -45,7 +47,7 @@ class _Inexact(str):
 def read_facts(name: str) -> tuple[dict[str, Json], int]:
     """The facts of the file `name` (`-`: standard input), and when the purchase was made.
 
-    The facts have the form that decisions carry: `{"request": …}`, `{"warning": …}` or
+    The facts have the form that decisions carry: `{"request": …}`, `{"warning": …}`, `{"fraud": …}` or
     `{"finding": …, "payment": …}`; a file may also hold the request alone. The moment is in unix seconds (UTC). Raises FactsRefused.
     """
     shown = "standard input" if name == "-" else name
@@ -159,10 +161,25 @@ def _completed_facts(loaded: Any) -> dict[str, Json]:
     if "warning" in loaded:
         facts = exact_keys(loaded, "the file", ("warning",))
         return {"warning": _completed(facts["warning"], WarningFacts, "warning")}
+    if "fraud" in loaded:
+        facts = exact_keys(loaded, "the file", ("fraud",))
+        return {"fraud": _completed_fraud(facts["fraud"])}
     request = loaded
     if "request" in loaded:
         request = exact_keys(loaded, "the file", ("request",))["request"]
     return {"request": _completed(request, RequestFacts, "request")}
+
+
+def _completed_fraud(value: Any) -> Any:
+    """Signals that were left out are not known, and weigh nothing."""
+    if not isinstance(value, dict):
+        return value
+    full = {"exempt": None, **value}
+    if isinstance(signals := full.get("signals"), dict):
+        full["signals"] = {**dict.fromkeys((*CATEGORIES, *COUNTS)), **signals}
+    if "payment" in full:
+        full["payment"] = _completed(full["payment"], Payment, "fraud.payment")
+    return full
 
 
 def _completed(value: Any, record: type, where: str) -> Any:
@@ -205,6 +222,8 @@ def _shown(value: Any) -> str:
 def _purchased_at(facts: Mapping[str, Json]) -> int:
     if "request" in facts:
         return request_from_json(facts["request"]).payment.created
+    if "fraud" in facts:
+        return score_facts_from_json(facts["fraud"]).payment.created
     if "warning" in facts:
         return warning_from_json(facts["warning"]).payment.created
     return payment_from_json(facts["payment"]).created

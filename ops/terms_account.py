@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ops.clause_groups import CLAUSE_GROUPS
 from ops.terminal import counted, print_facts, print_table, say
-from policy.fraud_terms import WarningTerms
+from policy.fraud_terms import EffectTerms, ScoreTerms, WarningTerms
 from policy.money import Money
 from policy.request_terms import RequestTerms
 from policy.terms_file import DuplicateConfidence, DuplicateTerms, Terms
@@ -57,7 +57,12 @@ def print_terms(terms: Terms) -> None:
     print_facts(_requests(terms.requests), indent=2)
     say("", "Deadlines")
     print_facts(_deadlines(terms.requests), indent=2)
-    say("", "Early fraud warnings (decided by `redress policy decide`; not carried out yet)")
+    say("", "Suspected fraud: the sum of its signals' weights is a payment's score")
+    print_facts(_scores(terms.fraud_scores), indent=2)
+    print_table(("signal", "weighs"), list(_signal_weights(terms.fraud_scores)))
+    say("", "With a payment that goes back as fraud")
+    print_facts(_effects(terms.fraud_effects), indent=2)
+    say("", "Early fraud warnings")
     print_facts(_warnings(terms.fraud_warnings), indent=2)
     say("", "Duplicate charges")
     print_facts(_duplicates(terms.duplicates), indent=2)
@@ -109,7 +114,6 @@ def _warnings(terms: WarningTerms) -> Sequence[tuple[str, str]]:
         for currency, minor in terms.dispute_fees_minor.items()
     )
     history = counted(terms.history_warnings, "warning")
-    credits_left = f"its credits {'go' if terms.takes_credits else 'stay'}"
     shifted = "not given back" if terms.liability_shift_ends_it else "weighed like any other"
     return (
         ("given back", "when that costs less than waiting, by what is expected"),
@@ -117,12 +121,43 @@ def _warnings(terms: WarningTerms) -> Sequence[tuple[str, str]]:
         ("fee of a dispute", ", ".join(fees) or "not known in any currency"),
         ("close to a programme", f"the fee counts {terms.near_threshold_percent} %"),
         ("3-D Secure", shifted),
-        ("with the money", f"{credits_left}; the subscription {_plan(terms)}"),
+        ("ended for sure", f"after {counted(terms.history_days, 'day')}"),
     )
 
 
-def _plan(terms: WarningTerms) -> str:
-    return "ends" if terms.ends_subscription else "runs on"
+def _scores(terms: ScoreTerms) -> Sequence[tuple[str, str]]:
+    small = (
+        str(Money(amount_minor=minor, currency=currency))
+        for currency, minor in terms.small_amounts_minor.items()
+    )
+    return (
+        ("given back", f"from a score of {terms.refund_score}"),
+        ("put before a person", f"from {terms.review_score}; anything below is let through"),
+        ("told Stripe as fraud", f"from {terms.certain_score}"),
+        ("a good payment", f"after {counted(terms.known_after_days, 'day')} without a dispute"),
+        ("a small amount", f"up to {', '.join(small) or 'nothing'}"),
+    )
+
+
+def _signal_weights(terms: ScoreTerms) -> Iterator[tuple[str, str]]:
+    for name, weights in terms.categories.items():
+        told = ", ".join(f"{word} {weight:+}" for word, weight in weights.items())
+        yield name, told or "nothing"
+    for name, count in terms.counts.items():
+        yield (
+            name,
+            f"{count.weight:+} for each from {count.from_count} on, at most {count.cap}",
+        )
+
+
+def _effects(terms: EffectTerms) -> Sequence[tuple[str, str]]:
+    return (
+        ("its credits", "go" if terms.takes_credits else "stay"),
+        ("its subscription", "ends" if terms.ends_subscription else "runs on"),
+        ("the account", "is suspended" if terms.suspends_account else "stays active"),
+        ("the card", "is put on the block list" if terms.blocks_card else "is not listed"),
+        ("told Stripe as fraud", ", ".join(terms.certain_fraud_types)),
+    )
 
 
 def _duplicates(terms: DuplicateTerms) -> Sequence[tuple[str, str]]:

@@ -9,6 +9,8 @@ from policy.terms_file import Terms
 
 Entry: TypeAlias = bool | int | str | tuple[str, ...]
 
+#: Stands for a word or currency that one of the files has and the other has not.
+NOT_THERE: Final = "-"
 #: A field of the terms → its key in the file, where the two differ.
 _KEYS: Final[Mapping[str, str]] = {"clause_titles": "clauses"}
 
@@ -24,12 +26,12 @@ class Difference:
 
 def differences(one: Terms, other: Terms) -> tuple[Difference, ...]:
     """Every key whose values differ, in the order of the file. The versions' names are no difference."""
-    # Terms have every key, or their file would have been refused.
-    pairs = zip(_terms_entries(one), _terms_entries(other), strict=True)
+    # Both have every key of the file's form; words and currencies are each file's own.
+    ours, theirs = dict(_terms_entries(one)), dict(_terms_entries(other))
     return tuple(
-        Difference(key=key, one=ours, other=theirs)
-        for (key, ours), (_, theirs) in pairs
-        if ours != theirs
+        Difference(key=key, one=ours.get(key, NOT_THERE), other=theirs.get(key, NOT_THERE))
+        for key in {**ours, **theirs}
+        if ours.get(key, NOT_THERE) != theirs.get(key, NOT_THERE)
     )
 
 

@@ -17,7 +17,8 @@ from policy.checks import (
     require_text,
 )
 from policy.clauses import Clause
-from policy.decision import ClauseResult, CreditEffect, Decision, Verdict
+from policy.decision import ClauseResult, Decision, Verdict
+from policy.fraud_effects import fraud_clauses, fraud_credits
 from policy.fraud_terms import PERCENT_MAX, WarningTerms
 from policy.money import Money
 from policy.payments import DisputeStanding, Payment, payment_from_json, payment_to_json
@@ -163,24 +164,21 @@ def _weigh(facts: WarningFacts, rules: WarningTerms, left: Money, used_percent: 
 
 
 def _approved(facts: WarningFacts, terms: Terms, weighed: Weighed, left: Money) -> Decision:
-    rules = terms.fraud_warnings
-    takes: dict[str, JsonScalar] = {
-        "takes_credits": rules.takes_credits,
-        "ends_subscription": rules.ends_subscription,
-    }
-    ends = rules.takes_credits or rules.ends_subscription
-    clauses = [
-        _refund(facts, weighed, holds=True),
-        ClauseResult(clause=Clause.FRAUD_CANCEL, holds=ends, compared=takes),
-        ClauseResult(clause=Clause.METHOD, holds=True, compared={"left_minor": left.amount_minor}),
-        ClauseResult(clause=Clause.CURRENCY, holds=True, compared={"currency": left.currency}),
-    ]
-    return _decision(facts, terms, clauses, amount=left)
+    certain = facts.fraud_type in terms.fraud_effects.certain_fraud_types
+    refund = _refund(facts, weighed, holds=True, certain=certain)
+    return _decision(facts, terms, [refund, *fraud_clauses(terms, left)], amount=left)
 
 
-def _refund(facts: WarningFacts, weighed: Weighed | None, *, holds: bool | None) -> ClauseResult:
+def _refund(
+    facts: WarningFacts,
+    weighed: Weighed | None,
+    *,
+    holds: bool | None,
+    certain: bool = False,
+) -> ClauseResult:
     compared: dict[str, JsonScalar] = {
         "fraud_type": facts.fraud_type,
+        "certain": certain,
         "actionable": facts.actionable,
         "dispute": facts.payment.dispute.value,
         "liability_shifted": facts.liability_shifted,
@@ -207,10 +205,6 @@ def _decision(
     amount: Money | None = None,
 ) -> Decision:
     verdict = Verdict.DENY if amount is None else Verdict.APPROVE
-    rules = terms.fraud_warnings
-    effect = CreditEffect(
-        revoked=rules.takes_credits, restored=0, ends_subscription=rules.ends_subscription
-    )
     written: dict[str, Json] = {name: getattr(facts, name) for name in _FIELDS}
     return Decision(
         verdict=verdict if question is None else Verdict.REVIEW,
@@ -219,5 +213,5 @@ def _decision(
         terms_version=terms.version,
         undecided=() if question is None else (question,),
         facts={"warning": written | {"payment": payment_to_json(facts.payment)}},
-        credits=None if amount is None else effect,
+        credits=None if amount is None else fraud_credits(terms),
     )

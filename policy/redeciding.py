@@ -6,7 +6,9 @@ from policy.canonical_json import Json
 from policy.checks import MalformedFactError
 from policy.credit_restoration import redecide_restoration
 from policy.decision import Decision
+from policy.disputes import redecide_dispute
 from policy.duplicate_decisions import redecide
+from policy.fraud_scores import redecide_score
 from policy.fraud_warnings import redecide_warning
 from policy.outage_decisions import redecide_outage
 from policy.request_decisions import redecide_request
@@ -23,6 +25,8 @@ _BY_KEY: Mapping[str, Callable[[Mapping[str, Json], Terms], Decision]] = {
     "outage": redecide_outage,
     "plan_charge": redecide_wrong_charge,
     "warning": redecide_warning,
+    "fraud": redecide_score,
+    "dispute": redecide_dispute,
 }
 
 

@@ -14,13 +14,29 @@ from importlib.resources.abc import Traversable
 from itertools import pairwise
 
 from policy.clauses import Clause
-from policy.fraud_terms import WarningTerms, read_warning_terms
+from policy.dispute_terms import DisputeTerms, read_dispute_terms
+from policy.fraud_terms import (
+    EffectTerms,
+    ScoreTerms,
+    WarningTerms,
+    read_effect_terms,
+    read_score_terms,
+    read_warning_terms,
+)
 from policy.request_terms import RequestTerms, read_request_terms
 from policy.toml_table import TomlTable
 
 DAY_SECONDS = 86_400
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 CONFIDENCE_MAX = 100
+_SECTIONS = (
+    "duplicates",
+    "requests",
+    "fraud_scores",
+    "fraud_warnings",
+    "fraud_effects",
+    "disputes",
+)
 
 
 class TermsError(ValueError):
@@ -74,7 +90,10 @@ class Terms:
     effective: int
     duplicates: DuplicateTerms
     requests: RequestTerms
+    fraud_scores: ScoreTerms
     fraud_warnings: WarningTerms
+    fraud_effects: EffectTerms
+    disputes: DisputeTerms
     clause_titles: Mapping[Clause, str]
 
     def title(self, clause: Clause) -> str:
@@ -134,9 +153,7 @@ def read_terms(entry: Traversable) -> Terms:
         # and of as many brackets within each other.
         raise TermsError(f"{entry.name}: {broken}") from broken
     top = TomlTable(file=entry.name, path="", entries=content, refused=TermsError)
-    top.require_keys(
-        {"version", "effective", "duplicates", "requests", "fraud_warnings", "clauses"}
-    )
+    top.require_keys({"version", "effective", "clauses", *_SECTIONS})
     version = top.text("version")
     if f"{version}.toml" != entry.name:
         raise top.error("version", f"says {version!r}, which is not the file's name")
@@ -145,7 +162,10 @@ def read_terms(entry: Traversable) -> Terms:
         effective=(top.day("effective").toordinal() - EPOCH_DAY) * DAY_SECONDS,
         duplicates=_duplicates(top.table("duplicates")),
         requests=read_request_terms(top.table("requests")),
+        fraud_scores=read_score_terms(top.table("fraud_scores")),
         fraud_warnings=read_warning_terms(top.table("fraud_warnings")),
+        fraud_effects=read_effect_terms(top.table("fraud_effects")),
+        disputes=read_dispute_terms(top.table("disputes")),
         clause_titles=_clause_titles(top.table("clauses")),
     )
 

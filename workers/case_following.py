@@ -72,12 +72,12 @@ class CaseAtHand:
 class Verdicts:
     """How decisions of one kind are carried out.
 
-    `stripe_reason` is Stripe's own word for the refund (`fraudulent` would feed Radar's lists), `denied`
+    `stripe_reason` is Stripe's own word for the refund (`fraudulent` feeds Radar's lists; None where none fits), `denied`
     the note of a case that ends without one. What a person `ruled` in the review queue is followed even where
     it repeats the last decision: an appeal, or a refund that failed, put the case there since.
     """
 
-    stripe_reason: str
+    stripe_reason: str | None
     denied: str
     ruled: bool = False
 
@@ -97,11 +97,12 @@ class Telling:
 
 @dataclass(slots=True, kw_only=True)
 class Followed:
-    """What has to be rung for after the commit, and whether a decision was written."""
+    """What has to be rung for after the commit, whether a decision was written, and a refund withdrawn."""
 
     intents: set[str] = field(default_factory=set)
     notices: set[int] = field(default_factory=set)
     decision_id: int | None = None
+    withdrawn: bool = False
 
 
 def follow_decision(
@@ -112,10 +113,11 @@ def follow_decision(
     case, intent = at_hand.case, at_hand.intent
     before = last_decision(desk.connection, case.case_id)
     asked_again = verdicts.ruled and case.state is CaseState.REVIEW
-    if before is not None and before.body == decision.to_json() and not asked_again:
-        observed = intent is not None and intent.state is IntentState.OBSERVED
-        if not (desk.enforcing and observed):
-            return followed
+    same = before is not None and before.body == decision.to_json()
+    # What was only observed so far is to be acted upon.
+    observed = before is not None and before.mode == Mode.OBSERVE.value and desk.enforcing
+    if same and not asked_again and not observed:
+        return followed
     followed.decision_id = append_decision(
         desk.connection,
         case_id=case.case_id,
@@ -132,7 +134,8 @@ def follow_decision(
             followed.intents.add(intent_id)
     elif intent is not None:
         probe("judge.withdrawn")
-        withdraw_unsent(desk.connection, intent, f"decided again: {decision.verdict}", desk.now_ms)
+        taken_back = f"decided again: {decision.verdict}"
+        followed.withdrawn = withdraw_unsent(desk.connection, intent, taken_back, desk.now_ms)
     state, note = _case_state(decision, verdicts)
     move_case(
         desk.connection,

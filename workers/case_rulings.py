@@ -6,7 +6,7 @@ Everything happens in the caller's transaction. Refused rulings change nothing: 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ledger.cases import Case, case_by_id, count_appeal, move_case
+from ledger.cases import DISPUTE_PREFIX, FRAUD, Case, case_by_id, count_appeal, move_case
 from ledger.decisions import last_decision
 from ledger.payment_facts import payments_by_charge
 from ledger.refund_intents import Intent, intents_of_cases, refund_under_way
@@ -78,8 +78,12 @@ def rule_on_case(
         ),
         terms,
     )
+    # Nobody asked for a refund of what only a finding or a bank spoke of.
+    asked = case.kind != FRAUD and not case.kind.startswith(DISPUTE_PREFIX)
     verdicts = Verdicts(
-        stripe_reason="requested_by_customer", denied="denied by a person", ruled=True
+        stripe_reason="requested_by_customer" if asked else None,
+        denied="denied by a person",
+        ruled=True,
     )
     at_hand = CaseAtHand(case=case, intent=intent, payment=payment)
     followed = follow_decision(desk, at_hand, decision, verdicts)

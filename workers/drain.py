@@ -34,7 +34,7 @@ from runtime.probes import probe
 from workers import crash_points
 from workers.context import WorkerContext, ring_for
 from workers.handlers import handle, shown_object
-from workers.judge import judge_charges
+from workers.judging_rounds import judge_in_turn
 from workers.rendered_fields import UnreadableRendering
 from workers.retries import Trouble, exhausted, next_try_ms
 
@@ -48,6 +48,7 @@ class _Group:
     settled: list[tuple[ClaimedEvent, EventState, str | None]] = field(default_factory=list)
     intents: set[str] = field(default_factory=set)
     look_ups: set[int] = field(default_factory=set)
+    notices: set[int] = field(default_factory=set)
 
 
 class _OneFailed(Exception):
@@ -104,7 +105,7 @@ def _work_group(context: WorkerContext, claimed: Sequence[ClaimedEvent]) -> int:
         _release(context, claimed, f"database: {type(error).__name__}")
         return 0
     context.crash.reach(crash_points.DRAIN_COMMITTED)
-    ring_for(context.wakeups, group.intents, group.look_ups)
+    ring_for(context.wakeups, group.intents, group.look_ups, notices=group.notices)
     context.crash.reach(crash_points.DRAIN_WOKEN)
     return len(group.settled)
 
@@ -141,7 +142,9 @@ def _work_event(
     try:
         with connection.begin_nested() if one_by_one else nullcontext():
             handled = handle(context, connection, event)
-            judged = judge_charges(context, connection, handled.charge_ids, event.row_id)
+            judged = judge_in_turn(
+                context, connection, handled.charge_ids, handled.suspects, event.row_id
+            )
     except (OperationalError, InterfaceError):
         raise  # the transaction is broken, not the event
     except Exception as error:
@@ -151,6 +154,7 @@ def _work_event(
     else:
         group.settled.append((event, EventState.DECIDED, handled.note))
         group.intents |= judged.intents
+        group.notices |= judged.notices
         group.look_ups |= judged.look_ups
         group.look_ups |= set(handled.look_ups)
 

@@ -16,6 +16,7 @@ from ledger.projections import Placed, Projection, Sighting, project
 from ledger.stripe_tables import charges, invoice_payments, invoices
 from policy.plan_changes import ItemChange
 from workers.context import WorkerContext
+from workers.fraud_touching import suspects
 from workers.item_changes import seen_change
 from workers.plan_sighting import see_plan_change
 from workers.rendered_fields import RenderedFields, UnreadableRendering
@@ -28,11 +29,12 @@ READABLE_RELEASES = frozenset({"acacia", "basil", "clover", "dahlia", "endive"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handled:
-    """What an event came to: a note for people, and the charges to be judged now."""
+    """What an event came to: a note for people, and the charges to be judged now, as duplicates and for fraud."""
 
     note: str
     charge_ids: tuple[str, ...] = ()
     look_ups: tuple[int, ...] = ()
+    suspects: tuple[str, ...] = ()
 
 
 def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) -> Handled:
@@ -68,6 +70,7 @@ def handle(context: WorkerContext, connection: Connection, event: ClaimedEvent) 
         note=note or f"{projection.placed}",
         charge_ids=tuple(touched_charges(connection, sighting, projection, anyway=event.replayed)),
         look_ups=tuple(asked),
+        suspects=tuple(suspects(connection, sighting, projection, anyway=event.replayed)),
     )
 
 

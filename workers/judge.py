@@ -40,11 +40,27 @@ UNDER_WAY = "a duplicate charge that another refund is under way for: judged whe
 
 @dataclass(slots=True, kw_only=True)
 class Judged:
-    """What judging led to: the intents to be sent, the questions to be asked, decisions written."""
+    """What judging led to: what has to be rung for after the commit, how many decisions were written.
+
+    `lists_changed`: the next payments of a card are judged otherwise now. `withdrawn`: the charges of which a
+    refund that had not left was taken back.
+    """
 
     intents: set[str] = field(default_factory=set)
     look_ups: set[int] = field(default_factory=set)
+    notices: set[int] = field(default_factory=set)
     decisions: int = 0
+    lists_changed: bool = False
+    withdrawn: set[str] = field(default_factory=set)
+
+    def add(self, other: "Judged") -> None:
+        """Count another judging in."""
+        self.intents |= other.intents
+        self.look_ups |= other.look_ups
+        self.notices |= other.notices
+        self.decisions += other.decisions
+        self.lists_changed |= other.lists_changed
+        self.withdrawn |= other.withdrawn
 
 
 def judge_charges(
@@ -177,6 +193,7 @@ class _Bench:
         followed = follow_decision(desk, at_hand, decision, VERDICTS)
         self.judged.intents |= followed.intents
         self.judged.decisions += followed.decision_id is not None
+        self.judged.withdrawn |= {payment.charge_id} if followed.withdrawn else set()
 
     def _open_case(self, charge_id: str, customer_id: str | None) -> Case:
         return open_case(

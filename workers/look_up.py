@@ -24,10 +24,12 @@ from ledger.projections import Sighting, seen_event_id, settle
 from ledger.states import LookUpState
 from runtime.probes import probe
 from workers.context import WorkerContext, ring_for
+from workers.fraud_touching import suspects
 from workers.gateway import Rendered
 from workers.gateway_errors import GatewayError, Rejected
 from workers.handlers import charges_of_payment_intent, touched_charges
-from workers.judge import Judged, judge_charges
+from workers.judge import Judged
+from workers.judging_rounds import judge_in_turn
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 from workers.retries import Trouble, exhausted, next_try_ms
 from workers.sighting_consequences import follow_sighting
@@ -59,7 +61,7 @@ def look_up(context: WorkerContext, row_id: int) -> None:
         _log.exception("a look-up failed", extra={"row_id": row_id})
         _ask_later(context, wanted)
     else:
-        ring_for(context.wakeups, judged.intents, judged.look_ups)
+        ring_for(context.wakeups, judged.intents, judged.look_ups, notices=judged.notices)
 
 
 #: An asked question is due again after the third delay (15 s) if its worker dies while asking.
@@ -113,7 +115,7 @@ def _write(
     answers: Sequence[tuple[Rendered, str | None]],
     touched: Sequence[str],
 ) -> Judged:
-    charge_ids, asked = set(touched), set[int]()
+    charge_ids, suspected, asked = set(touched), set(touched), set[int]()
     with context.store.write() as connection:
         lock_links(connection, [rendered for rendered, _ in answers])
         for rendered, asked_of in answers:
@@ -123,11 +125,12 @@ def _write(
                 probe("look_up.overtaken")
                 return Judged()  # an event came first; the question is still open and due again
             charge_ids |= set(touched_charges(connection, sighting, projection))
+            suspected |= set(suspects(connection, sighting, projection))
             followed = follow_sighting(context, connection, sighting, projection, rendered)
             asked |= set(followed.look_ups)
         probe("look_up.answered")
         end_look_up(connection, wanted.row_id, LookUpState.ANSWERED, context.clock.now_ms())
-        judged = judge_charges(context, connection, charge_ids, None)
+        judged = judge_in_turn(context, connection, charge_ids, suspected, None)
         judged.look_ups |= asked
         return judged
 

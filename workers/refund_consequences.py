@@ -5,6 +5,7 @@ must take nothing. What the customer used in between was reported by the product
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -17,12 +18,23 @@ from ledger.purchase_sources import sources_of
 from ledger.refund_intents import Intent
 from ledger.states import IntentState
 from ledger.subscription_ends import want_end
-from policy.decision import Decision
+from policy.decision import CreditEffect, Decision
 from policy.payments import Payment, payment_from_json
 from runtime.probes import probe
 from workers.product_notices import tell_revoked
 
 ACCEPTED = frozenset({IntentState.PENDING, IntentState.SUCCEEDED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taking:
+    """What is taken of one purchase, and because of what: `by` is the refund's intent, or the lost dispute."""
+
+    payment: Payment
+    effect: CreditEffect
+    by: str
+    case_id: int
+    decision_id: int
 
 
 def carry_out(connection: Connection, intent: Intent, now_ms: int, *, to_product: bool) -> None:
@@ -31,29 +43,42 @@ def carry_out(connection: Connection, intent: Intent, now_ms: int, *, to_product
     `to_product` has the product told of the credits, by a notice in the same transaction.
     """
     decision = Decision.from_json(decision_by_id(connection, intent.decision_id).body)
-    effect = decision.credits
-    if effect is None:
+    if decision.credits is None:
         return
-    payment = _payment(connection, intent, decision)
+    taking = Taking(
+        payment=_payment(connection, intent, decision),
+        effect=decision.credits,
+        by=intent.intent_id,
+        case_id=intent.case_id,
+        decision_id=intent.decision_id,
+    )
+    take_purchase(connection, taking, now_ms, to_product=to_product)
+
+
+def take_purchase(
+    connection: Connection, taking: Taking, now_ms: int, *, to_product: bool
+) -> int | None:
+    """Take credits and subscription as the effect says; the notice to be rung for, None for none."""
+    payment, effect, told = taking.payment, taking.effect, None
     if effect.revoked:
         probe("consequence.credits_revoked")
         sources = sources_of(connection, payment)
         stop_issues(connection, sources, _purchases(payment, sources), now_ms)
         taken = revoke_credits(
             connection,
-            key=f"revocation:{intent.intent_id}",
+            key=f"revocation:{taking.by}",
             sources=sources,
-            by=intent.intent_id,
+            by=taking.by,
             at=now_ms // 1000,
             now_ms=now_ms,
         )
         if taken and to_product:
-            tell_revoked(
+            told = tell_revoked(
                 connection,
                 customer_id=payment.customer_id,
-                case_id=intent.case_id,
-                charge_id=intent.charge_id,
-                by=intent.intent_id,
+                case_id=taking.case_id,
+                charge_id=payment.charge_id,
+                by=taking.by,
                 credits=taken,
                 now_ms=now_ms,
             )
@@ -64,11 +89,12 @@ def carry_out(connection: Connection, intent: Intent, now_ms: int, *, to_product
         want_end(
             connection,
             subscription_id=invoice.subscription_id,
-            livemode=intent.livemode,
-            case_id=intent.case_id,
-            decision_id=intent.decision_id,
+            livemode=payment.livemode,
+            case_id=taking.case_id,
+            decision_id=taking.decision_id,
             now_ms=now_ms,
         )
+    return told
 
 
 def decided_payment(decision: Decision) -> Payment:

@@ -18,6 +18,13 @@ from runtime.email_addresses import is_address
 from runtime.email_digest import email_digest
 from workers import billing_objects
 from workers.billing_objects import Values
+from workers.charge_signals import (
+    DEVICE_KEY,
+    IP_KEY,
+    metadata_digest,
+    network_of,
+    told_signals,
+)
 from workers.rendered_fields import RenderedFields, UnreadableRendering
 
 
@@ -66,6 +73,7 @@ def _charge(fields: RenderedFields, terms: DuplicateTerms) -> Values:
     captured = fields.flag("captured", otherwise=True)
     metadata = fields.part("metadata")
     card = fields.part("payment_method_details").part("card")
+    address = _address(fields.part("billing_details"), "email") or _address(fields, "receipt_email")
     return {
         "payment_intent_id": fields.reference("payment_intent"),
         "customer_id": fields.reference("customer"),
@@ -79,8 +87,11 @@ def _charge(fields: RenderedFields, terms: DuplicateTerms) -> Values:
         "status": fields.text("status"),
         "disputed": fields.flag("disputed"),
         "balance_transaction_id": fields.reference("balance_transaction"),
-        "email_digest": _digest(fields.part("billing_details"), "email")
-        or _digest(fields, "receipt_email"),
+        "email_digest": None if address is None else email_digest(address),
+        "card_network": network_of(fields),
+        "ip_digest": metadata_digest(fields, IP_KEY),
+        "device_digest": metadata_digest(fields, DEVICE_KEY),
+        "signals": told_signals(fields, address),
         "created": fields.whole("created"),
     }
 
@@ -106,6 +117,7 @@ def _dispute(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
     charge_id = fields.reference("charge")
     if charge_id is None:
         raise UnreadableRendering("dispute.charge must be an id")
+    card = fields.part("payment_method_details").part("card")
     return {
         "charge_id": charge_id,
         "payment_intent_id": fields.reference("payment_intent"),
@@ -114,6 +126,10 @@ def _dispute(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
         "currency": fields.currency("currency"),
         "amount_minor": fields.amount("amount"),
         "due_by": fields.part("evidence_details").whole_or_none("due_by"),
+        "network_reason_code": fields.text_or_none("network_reason_code")
+        or card.text_or_none("network_reason_code"),
+        "case_type": card.text_or_none("case_type"),
+        "created": fields.whole_or_none("created"),
     }
 
 
@@ -156,17 +172,18 @@ def _warning(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
 
 
 def _customer(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
+    address = _address(fields, "email")
     return {
         "deleted": fields.flag("deleted"),
-        "email_digest": _digest(fields, "email"),
+        "email_digest": None if address is None else email_digest(address),
         "created": fields.whole_or_none("created"),
     }
 
 
-def _digest(fields: RenderedFields, name: str) -> str | None:
-    """The digest of an address; None for none, and for what is none: no money hangs on its form."""
+def _address(fields: RenderedFields, name: str) -> str | None:
+    """An e-mail address; None for none, and for what is none: no money hangs on its form."""
     found = fields.raw(name)
-    return email_digest(found) if isinstance(found, str) and is_address(found.strip()) else None
+    return found.strip() if isinstance(found, str) and is_address(found.strip()) else None
 
 
 def _rank(values: Values, name: str, order: tuple[str, ...]) -> int:

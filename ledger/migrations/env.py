@@ -6,6 +6,7 @@ import ledger.api_token_tables
 import ledger.claim_tables
 import ledger.credit_tables
 import ledger.ending_tables
+import ledger.fraud_tables
 import ledger.issue_tables
 import ledger.notice_tables
 import ledger.plan_change_tables

@@ -181,6 +181,7 @@ class WorkerWorld:
     context: WorkerContext = field(init=False)
     carriers: Carriers | None = None
     told: int = 0
+    cards: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sandbox = SandboxStripe(Book(), self.clock, random.Random(7), check_key=False)
@@ -234,11 +235,26 @@ class WorkerWorld:
         }
         if customer is not None:
             given["customer"] = customer
+            if "payment_method" not in params:
+                given["payment_method"] = self._card_of(customer)
         if order is not None:
             given["metadata"] = {"order_id": order}
         charge_id: str = self.v1.payment_intents.create(given | params).latest_charge.id
         self.clock.advance(1)
         return charge_id
+
+    def _card_of(self, customer: str) -> str:
+        """The customer's own card: one that many customers pay with is what thieves have."""
+        if customer not in self.cards:
+            made = self.v1.payment_methods.create(
+                {
+                    "type": "card",
+                    "card": {"token": "tok_visa"},
+                    "metadata": {"sandbox_fingerprint": f"fp_{customer}"},
+                }
+            )
+            self.cards[customer] = made.id
+        return self.cards[customer]
 
     def pay_twice(self, customer: str | None = None, **params: Any) -> tuple[str, str]:
         """Two payments of one order by one customer: the first one's charge id and the second's."""

@@ -15,6 +15,7 @@ from ledger.claim_tables import credit_claims, credit_decisions, late_usage
 from ledger.credit_tables import credit_entries
 from ledger.decisions import seal_decisions
 from ledger.ending_tables import subscription_ends
+from ledger.fraud_tables import list_entries
 from ledger.inbox import store_events
 from ledger.issue_tables import credit_issues
 from ledger.notice_tables import notices
@@ -331,6 +332,14 @@ REFUSED = [
     Refused(name="inv_account_cause", make=change(accounts, cause="spite")),
     Refused(name="inv_account_standing_has_cause", make=change(accounts, standing="closed")),
     Refused(
+        name="inv_listed_once",
+        make=write_again(list_entries),
+        sqlite="list_entries.list, list_entries.subject, list_entries.value, list_entries.origin",
+    ),
+    Refused(name="inv_list_name", make=change(list_entries, list="grey")),
+    Refused(name="inv_list_subject", make=change(list_entries, subject="shoe")),
+    Refused(name="inv_snooze_ends", make=change(list_entries, list="snooze")),
+    Refused(
         name="inv_outage_once",
         make=write_again(outages),
         sqlite="outages.began_at, outages.ended_at, outages.affects",
@@ -411,6 +420,8 @@ def fill(store):
         put(connection, credit_issues, source="in_1", ref="price_1", state="waiting", quantity=1)
         put(connection, refund_requests, key="k-1", state="waiting")
         put(connection, accounts, customer_id="cus_1", standing="active")
+        listed = {"list": "block", "subject": "card", "value": "fp_1", "origin": "person"}
+        put(connection, list_entries, **listed)
         claim = {"key": "c-1", "loss": "lost", "credits": 5}
         put(connection, credit_claims, **claim, state="waiting", next_attempt_ms=1)
         put(connection, credit_decisions, claim_id=1, verdict="approve", credits=5)

@@ -105,6 +105,7 @@ def test_everything_is_shown():
     assert (Clause.FRAUD_REFUND, True) == (refund.clause, refund.holds)
     assert {
         "fraud_type": "made_with_stolen_card",
+        "certain": True,
         "actionable": True,
         "dispute": "none",
         "liability_shifted": False,
@@ -121,6 +122,12 @@ def test_everything_is_shown():
         cancel.holds,
         cancel.compared,
     )
+    suspend, *rest = rest
+    assert (Clause.FRAUD_SUSPEND, True, {"suspends_account": True, "blocks_card": True}) == (
+        suspend.clause,
+        suspend.holds,
+        suspend.compared,
+    )
     assert [Clause.METHOD, Clause.CURRENCY] == [one.clause for one in rest]
     assert CreditEffect(revoked=True, restored=0, ends_subscription=True) == decision.credits
 
@@ -135,7 +142,8 @@ def test_everything_is_shown():
 )
 def test_what_goes_with_it(changes, holds):
     """The terms say whether credits and subscription go with the money."""
-    decision = decide_warning(warned(), under(**changes))
+    terms = replace(TERMS, fraud_effects=replace(TERMS.fraud_effects, **changes))
+    decision = decide_warning(warned(), terms)
 
     assert holds is decision.clauses[1].holds
     assert (changes["takes_credits"], changes["ends_subscription"]) == (

@@ -234,7 +234,7 @@ def test_empty_folder(tmp_path):
         pytest.param(
             "takes_credits = true",
             "takes_credits = 1",
-            "fraud_warnings.takes_credits: must be true or false, not 1",
+            "fraud_effects.takes_credits: must be true or false, not 1",
             id="a number for a switch",
         ),
         pytest.param(
@@ -294,7 +294,7 @@ def test_entries_beyond_measure(folder, entry, message):
 def test_wrong_table(folder):
     """A value where a table belongs is refused."""
     (folder / "2025-09-14.toml").write_text(
-        'version = "2025-09-14"\neffective = 2025-09-14\nduplicates = 1\nrequests = 3\nfraud_warnings = 4\nclauses = 2\n',
+        'version = "2025-09-14"\neffective = 2025-09-14\nduplicates = 1\nrequests = 3\nfraud_scores = 5\nfraud_warnings = 4\nfraud_effects = 6\ndisputes = 7\nclauses = 2\n',
         encoding="utf-8",
     )
 

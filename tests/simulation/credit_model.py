@@ -7,6 +7,7 @@ _STOPPED = (
     "SELECT 'issue:' || source || ':' || ref || ':0' FROM credit_issues WHERE state = 'stopped'"
 )
 _PUT_RIGHT = "SELECT 1 FROM seen_plan_changes WHERE restored_ms NOT NULL"
+_SUSPECTED = "SELECT 1 FROM cases WHERE kind = 'fraud' OR kind LIKE 'dispute:%'"
 
 
 class CreditModel:
@@ -36,7 +37,9 @@ class CreditModel:
         if granted != due:
             missing = sorted(due.items() - granted.items())
             strange = sorted(granted.items() - due.items())
-            paid_back = self._world.shop.rulings or raw.execute(_PUT_RIGHT).fetchone()
+            paid_back = self._world.shop.rulings or any(
+                raw.execute(query).fetchone() for query in (_PUT_RIGHT, _SUSPECTED)
+            )
             stopped = {row[0] for row in raw.execute(_STOPPED)} if paid_back else ()
             if strange or any(key not in stopped for key, _ in missing):
                 self._world.violation("credits", f"model: not issued {missing}, issued {strange}")

@@ -20,14 +20,15 @@ class EndModel:
 
     def check(self):
         """Report ends that nobody's refund was behind, that came before it, or twice."""
-        due = self._due()
+        due, lost = self._due(), self._lost()
         ended = Counter()
         for call in self._world.line.log:
             if call.method != "DELETE" or not call.path.startswith("/v1/subscriptions/"):
                 continue
             subscription_id = call.path.rpartition("/")[2]
             ended[subscription_id] += call.status == 200
-            if due.get(subscription_id, call.at_ms + 1) > call.at_ms:
+            began = [one[subscription_id] for one in (due, lost) if subscription_id in one]
+            if not began or min(began) > call.at_ms:
                 self._breach("request", f"{subscription_id} was ended without a refund before it")
         twice = [one for one, times in ended.items() if times > 1]
         if twice:
@@ -35,7 +36,9 @@ class EndModel:
         rows = dict(self._world.store.raw.execute(_ENDS).fetchall())
         away = "stripe away for long" in self._world.swarm.faults
         states = {"ended", "failed"} if away else {"ended"}
-        if not set(due) - self._came_back <= set(rows) <= set(due) or set(rows.values()) - states:
+        # What is lost before anybody acts, or told of after something newer, ends nothing.
+        least, most = set(due) - self._came_back, set(due) | set(lost)
+        if not least <= set(rows) <= most or set(rows.values()) - states:
             self._breach("request", f"to be ended were {sorted(due)}, written down is {rows}")
 
     def _due(self):
@@ -50,13 +53,24 @@ class EndModel:
                         self._came_back.add(subscription_id)
         return due
 
+    def _lost(self):
+        """When a dispute was first lost that takes a subscription with it, by subscription."""
+        lost = {}
+        for moved_ms, charge_id, status in self._world.shop.disputes:
+            if status == "lost":
+                for subscription_id in self._history.subscriptions(charge_id):
+                    lost.setdefault(subscription_id, moved_ms)
+        return lost
+
     def _takes_all(self, charge_id, refund, intent):
         """A refund by the rules is of the whole purchase; one that was ruled only if everything was."""
         if self._rulings.takes_all(charge_id, refund):
             return True
         ruled = [one.amount_minor for one in self._rulings.about(charge_id)]
-        by_request = intent is not None and intent.cause == "refund_request"
-        return by_request and refund["amount"] not in ruled
+        by_rule = intent is not None and (
+            intent.cause in ("refund_request", "fraud") or intent.cause.startswith("dispute:")
+        )
+        return by_rule and refund["amount"] not in ruled
 
     def _breach(self, invariant, sentence):
         self._world.violation(invariant, f"model: {sentence}")

@@ -8,6 +8,7 @@ from collections import Counter
 
 from ledger.cases import DUPLICATE_CHARGE
 from tests.simulation.end_model import EndModel
+from tests.simulation.fraud_model import FraudModel
 from tests.simulation.ledger_checker import IntentSays
 from tests.simulation.outage_model import OutageModel
 from tests.simulation.request_model import RequestModel
@@ -44,6 +45,7 @@ class Model:
         self._refunds(says, rulings)
         self._groups(says, rulings)
         RequestModel(self._world, self._history, says, rulings, self._excused).check()
+        FraudModel(self._world, self._history, says, self._excused).check()
         OutageModel(self._world, self._history, says, self._excused).check()
         rulings.check()
         EndModel(self._world, self._history, says, rulings).check()

@@ -77,7 +77,10 @@ class PlanModel:
         if row.state == "refused" and not self._may_refuse(row, subscriber):
             self._breach(f"{row.key} was refused: {row.note}")
         if row.state == "failed" and not (
-            subscriber.meddled or subscriber.elsewhere or self._may_fail(row)
+            subscriber.meddled
+            or subscriber.elsewhere
+            or self._may_fail(row)
+            or self._ended_by_us(row)
         ):
             self._breach(f"{row.key} failed: {row.note}")
 
@@ -86,6 +89,7 @@ class PlanModel:
         return (
             subscriber.meddled
             or subscriber.elsewhere > 0
+            or self._ended_by_us(row)
             or row.note.startswith(_SAME_PRICE)
             or (subscriber.declines and "declined" in row.note)
             # An answer of Stripe's that names another currency is believed, and refused.
@@ -93,6 +97,11 @@ class PlanModel:
             # A schedule whose making was never answered is not known to be ours.
             or ("steers it already" in row.note and self._may_be_unknown(row, struck))
         )
+
+    def _ended_by_us(self, row):
+        """Whether a refund, or a dispute that was lost, took the subscription meanwhile (`end_model.py`)."""
+        query = "SELECT 1 FROM subscription_ends WHERE subscription_id = ?"
+        return self._raw.execute(query, (row.subscription_id,)).fetchone() is not None
 
     def _may_be_unknown(self, row, struck):
         query = "SELECT 1 FROM plan_changes WHERE subscription_id = ? AND note = ?"

@@ -113,7 +113,9 @@ POLICY_QUERIES = (
         (
             "SELECT e.subscription_id FROM subscription_ends e LEFT JOIN refund_intents i"
             " ON i.case_id = e.case_id AND i.decision_id = e.decision_id"
+            " JOIN decisions d ON d.id = e.decision_id"
             " WHERE coalesce(i.state, '') NOT IN ('pending', 'succeeded', 'failed')"
+            " AND coalesce(json_extract(d.body, '$.facts.dispute.status'), '') <> 'lost'"
         ),
     ),
     (

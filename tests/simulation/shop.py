@@ -132,6 +132,7 @@ class Shop:
         self.touched = defaultdict(set)
         self.refund_lives = set()
         self.disputes = []
+        self.warned = []
         self.asked = {}
         self.rulings = {}
         self.appeals = {}

@@ -195,7 +195,7 @@ def test_denied_again(shop, denied):
 def doubtful(shop):
     """Two customers with one card bought alike, so that a person decides; the second charge and its case."""
     for _ in range(2):
-        charge = shop.pay(shop.customer(), 2000, order=None)
+        charge = shop.pay(shop.customer(), 2000, order=None, payment_method="pm_card_visa")
     shop.settle(60)
     case = shop.case()
     assert (charge, DUPLICATE_CHARGE, CaseState.REVIEW) == (case.charge_id, case.kind, case.state)

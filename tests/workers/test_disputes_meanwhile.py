@@ -2,6 +2,7 @@
 
 import pytest
 
+from ledger.cases import DUPLICATE_CHARGE
 from ledger.states import CaseState, IntentState
 from ledger.tables import cases
 from tests.fakes.worker_world import Meanwhile
@@ -12,11 +13,13 @@ NEVER_SENT = [IntentState.WITHDRAWN]
 
 def dispute(world, charge_id, status="needs_response"):
     """Open a dispute, or an inquiry, about a charge at Stripe; returns its id."""
-    return world.control("disputes", {"charge": charge_id, "status": status})["id"]
+    told = {"charge": charge_id, "status": status, "reason": "product_not_received"}
+    return world.control("disputes", told)["id"]
 
 
 def case_states(world):
-    return [row.state for row in world.rows(cases)]
+    """The duplicate's case; that of the dispute itself is another matter."""
+    return [row.state for row in world.rows(cases) if row.kind == DUPLICATE_CHARGE]
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told of", "only visible at Stripe"])

@@ -1,12 +1,18 @@
 """F11: banks, issuers and Radar: disputes at any moment and of every outcome, warnings, reviews."""
 
-from tests.simulation.shop import begin, soon
+from ledger.cases import FRAUD
+from tests.simulation.shop import Ruling, begin, soon
 from tests.simulation.stories import Story
 
 _OUTCOMES = {
     "needs_response": ("under_review", "won", "lost"),
     "warning_needs_response": ("warning_under_review", "warning_closed", "needs_response"),
 }
+_REASONS = ("fraudulent", "fraudulent", "product_not_received", "unrecognized")
+_FRAUD_TYPES = ("made_with_stolen_card", "misc", "unauthorized_use_of_card")
+_LATE_WINS = 0.3
+_WARNED_FIRST = 0.5
+_RULED = 0.4
 
 
 def _somebodys(shop, rng):
@@ -15,9 +21,10 @@ def _somebodys(shop, rng):
     return known or shop.pay(shop.buyer(), 1500, order="bank", product="pack")
 
 
-def _disputed(shop, charge_id, status="needs_response"):
+def _disputed(shop, charge_id, status="needs_response", reason="fraudulent"):
     shop.touch(charge_id, "disputed")
-    return shop.till.control("disputes", {"charge": charge_id, "status": status})
+    told = {"charge": charge_id, "status": status, "reason": reason}
+    return shop.till.control("disputes", told)
 
 
 def dispute(shop, rng):
@@ -25,7 +32,7 @@ def dispute(shop, rng):
     charge_id = _somebodys(shop, rng)
     yield soon(rng)
     status = rng.choice(("needs_response", "needs_response", "warning_needs_response"))
-    made = _disputed(shop, charge_id, status)
+    made = _disputed(shop, charge_id, status, rng.choice(_REASONS))
     for _ in range(rng.randint(0, 2)):
         yield 1 + soon(rng)
         status = rng.choice(_OUTCOMES.get(status, ("won",)))
@@ -65,7 +72,56 @@ def warning(shop, rng):
     """An issuer warns of fraud."""
     charge_id = _somebodys(shop, rng)
     yield soon(rng)
-    shop.till.control("early_fraud_warnings", {"charge": charge_id})
+    _warned(shop, rng, charge_id)
+
+
+def warning_and_dispute(shop, rng):
+    """An issuer warns of fraud, and the payment is disputed before or after; now and then the bank lets it be."""
+    _, charge_id = shop.buy()
+    steps = [lambda: _warned(shop, rng, charge_id), lambda: _disputed(shop, charge_id)]
+    rng.shuffle(steps)
+    made = []
+    for step in steps:
+        yield soon(rng)
+        made.append(step())
+    yield soon(rng)
+    opened = next(one for one in made if one["object"] == "dispute")
+    shop.till.control(f"disputes/{opened['id']}", {"status": rng.choice(("won", "lost"))})
+    if rng.random() < _LATE_WINS:
+        yield 1 + soon(rng)
+        shop.till.control(f"disputes/{opened['id']}", {"status": "won"})
+
+
+def stolen_card(shop, rng):
+    """One card pays for two people, one of whom had it stolen: what is reported speaks about the other."""
+    fingerprint = f"stolen-{rng.random()}"
+    owner, thief = (
+        (customer, shop.card(customer, fingerprint)) for customer, _ in (shop.buyer(), shop.buyer())
+    )
+    paid = [shop.pay(buyer, 2000, product="pack") for buyer in (owner, thief)]
+    yield soon(rng)
+    for charge_id in paid:
+        shop.touch(charge_id, "stolen card")
+    if rng.random() < _WARNED_FIRST:
+        _warned(shop, rng, paid[1])
+    else:
+        _disputed(shop, paid[1])
+    yield soon(rng)
+    charge_id = shop.pay(thief, 2100, product="pack")
+    shop.touch(charge_id, "stolen card")
+    if rng.random() < _RULED:
+        yield 3 + soon(rng)
+        everything = rng.random() < _RULED
+        shop.rule(Ruling(charge_id=paid[0], everything=everything, kind=FRAUD))
+        yield 3 + soon(rng)
+        _disputed(shop, charge_id)
+
+
+def _warned(shop, rng, charge_id):
+    shop.touch(charge_id, "warned")
+    shop.warned.append(charge_id)
+    told = {"charge": charge_id, "fraud_type": rng.choice(_FRAUD_TYPES)}
+    return shop.till.control("early_fraud_warnings", told)
 
 
 def review(shop, rng):
@@ -84,5 +140,7 @@ STORIES = (
     Story(name="dispute lost", begin=_ends("lost"), weight=1),
     Story(name="dispute at once", begin=begin(dispute_at_once), weight=5),
     Story(name="warning", begin=begin(warning), weight=3),
+    Story(name="warning and dispute", begin=begin(warning_and_dispute), weight=3),
+    Story(name="stolen card", begin=begin(stolen_card), weight=3),
     Story(name="review", begin=begin(review), weight=3),
 )

@@ -14,8 +14,8 @@ DEFECTS = (
     Defect(
         name="observed-never-sent",
         file="workers/case_following.py",
-        old="        if not (desk.enforcing and observed):",
-        new="        if True:",
+        old="    if same and not asked_again and not observed:",
+        new="    if same and not asked_again:",
         breaks="what was approved in observe mode is never paid after it",
         invariant="lost",
     ),

@@ -70,7 +70,7 @@ DEFECTS = (
     Defect(
         name="denied-and-sent",
         file="workers/case_following.py",
-        old='        withdraw_unsent(desk.connection, intent, f"decided again: {decision.verdict}", desk.now_ms)',
+        old="        followed.withdrawn = withdraw_unsent(desk.connection, intent, taken_back, desk.now_ms)",
         new="        pass",
         breaks="what a person denied after all leaves all the same",
         invariant="money",
