@@ -13,6 +13,7 @@ from ledger.payment_facts import payments_by_charge
 from ledger.refund_queries import case_story
 from ledger.refund_requests import requests_of_case
 from ledger.states import CaseState, ClaimState
+from ops.clearing_command import clear_command
 from ops.moments import duration_text
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
@@ -202,6 +203,9 @@ def appeal_command(
         say(f"Case {case_id} was appealed before, so a person decides: it is in the review queue.")
     else:
         say(f"Case {case_id} is judged again; `redress cases show {case_id}` tells how it ends.")
+
+
+cases.add_command(clear_command)
 
 
 def _rule(

@@ -32,6 +32,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "brake": ("ops.brake_commands:brake", "Stop all money at once, and release it."),
     "credits": ("ops.credits_commands:credits_group", "Show a customer's credits, and give some."),
     "accounts": ("ops.accounts_commands:accounts", "Show how customers stand, and change it."),
+    "lists": ("ops.lists_commands:lists", "Say whom suspicion lets through or looks at."),
+    "fraud": ("ops.fraud_commands:fraud", "Tell dispute ratios, and how warnings ended."),
     "tokens": ("ops.tokens_commands:tokens", "Say who may call the product API."),
     "notices": ("ops.notices_commands:notices", "List what was told to whom, and retry."),
     "sandbox": ("ops.process_commands:sandbox", "Serve a stand-in for Stripe."),

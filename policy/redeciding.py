@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from policy.canonical_json import Json
 from policy.checks import MalformedFactError
+from policy.clearing import redecide_clearing
 from policy.credit_restoration import redecide_restoration
 from policy.decision import Decision
 from policy.disputes import redecide_dispute
@@ -27,6 +28,7 @@ _BY_KEY: Mapping[str, Callable[[Mapping[str, Json], Terms], Decision]] = {
     "warning": redecide_warning,
     "fraud": redecide_score,
     "dispute": redecide_dispute,
+    "clearing": redecide_clearing,
 }
 
 

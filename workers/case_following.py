@@ -24,8 +24,8 @@ from runtime.settings import Settings
 from workers.decision_notices import notices_of_decision
 from workers.product_notices import product_listens
 
-#: The key of a ruling's facts (policy/rulings.py).
-_RULING = "ruling"
+#: The keys of what a person decided (policy/rulings.py, policy/clearing.py).
+_BY_A_PERSON = frozenset({"ruling", "clearing"})
 
 #: An intent in one of these has moved money, may have, or was refused: judging cannot change it.
 BEYOND_JUDGEMENT = frozenset(
@@ -152,7 +152,7 @@ def ruled_on(connection: Connection, case_id: int) -> bool:
     """Whether the last word on a case is a person's: what comes to light by itself does not change that."""
     last = last_decision(connection, case_id)
     # Not the whole record, which would be read and checked anew for each event of a charge.
-    return last is not None and _RULING in json.loads(last.body)["facts"]
+    return last is not None and not _BY_A_PERSON.isdisjoint(json.loads(last.body)["facts"])
 
 
 def tell_decision(desk: Desk, case: Case, followed: Followed, told: Telling) -> None:

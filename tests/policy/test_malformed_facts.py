@@ -214,14 +214,14 @@ def test_requests_at_birth(given, reason):
             redecide_any,
             {"payment": None},
             "facts must have exactly one of the keys: finding, request, credit_claim, ruling, outage,"
-            " plan_charge, warning, fraud, dispute",
+            " plan_charge, warning, fraud, dispute, clearing",
             id="no kind",
         ),
         pytest.param(
             redecide_any,
             {"ruling": None, "outage": None},
             "facts must have exactly one of the keys: finding, request, credit_claim, ruling, outage,"
-            " plan_charge, warning, fraud, dispute",
+            " plan_charge, warning, fraud, dispute, clearing",
             id="two kinds",
         ),
     ],
