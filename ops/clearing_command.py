@@ -7,8 +7,8 @@ from ops.operator_context import OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import counted, json_option, print_json, say
 from policy.rulings import RulingRefused
+from workers.case_clearing import Cleared, clear_case
 from workers.case_following import Desk
-from workers.clearing import Cleared, clear_case
 from workers.context import ring_for
 from workers.terms_book import TermsBook
 

@@ -1,12 +1,13 @@
 """`redress policy`: the terms, what they would decide, and their page for customers.
 
-None of them but `redecide` needs settings or a database: they rest on the terms and the rules alone.
+None of them but `redecide` and `backtest` needs settings or a database: they rest on the terms and the rules alone.
 """
 
 from collections.abc import Sequence
 
 import click
 
+from ops.backtest_command import backtest_command
 from ops.decision_account import decision_document, print_decision
 from ops.facts_file import FactsRefused, read_facts, refusal
 from ops.facts_schema import request_schema
@@ -140,3 +141,4 @@ def _told(entry: Entry) -> str:
 
 
 policy.add_command(redecide_command)
+policy.add_command(backtest_command)

@@ -52,20 +52,27 @@ def weigh(signals: Mapping[str, Signal], rules: ScoreTerms) -> dict[str, int]:
     return weights
 
 
+def band(score: int, rules: ScoreTerms, *, exempt: str | None) -> Verdict:
+    """What a score alone comes to: let through, looked at, or given back."""
+    if exempt is not None or score < rules.review_score:
+        return Verdict.DENY
+    return Verdict.REVIEW if score < rules.refund_score else Verdict.APPROVE
+
+
 def decide_score(facts: ScoreFacts, terms: Terms) -> Decision:
     """Approves all that is left, denies, or asks a person, by the band that the score falls into."""
     rules, left = terms.fraud_scores, facts.payment.left()
     score = sum(weigh(facts.signals, rules).values())
     untouched = facts.payment.dispute in (DisputeStanding.NONE, DisputeStanding.WON)
-    suspected = facts.exempt is None and score >= rules.refund_score
-    if facts.exempt is not None or score < rules.review_score:
+    verdict = band(score, rules, exempt=facts.exempt)
+    if verdict is Verdict.DENY:
         return _decision(facts, terms, Verdict.DENY, [_refund(facts, rules, score, holds=False)])
     if not untouched or left.amount_minor == 0:
         clauses = [_refund(facts, rules, score, holds=False)]
         # The account rests all the same: the money is only out of our hands.
-        clauses += [suspension_clause(terms)] if suspected else []
+        clauses += [suspension_clause(terms)] if verdict is Verdict.APPROVE else []
         return _decision(facts, terms, Verdict.DENY, clauses)
-    if not suspected:
+    if verdict is Verdict.REVIEW:
         return _decision(facts, terms, Verdict.REVIEW, [_refund(facts, rules, score, holds=None)])
     clauses = [_refund(facts, rules, score, holds=True), *fraud_clauses(terms, left)]
     return _decision(facts, terms, Verdict.APPROVE, clauses)

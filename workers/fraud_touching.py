@@ -20,7 +20,7 @@ _TELLING = frozenset(
 )
 
 #: What a try can share with others → its column.
-_SHARED: Mapping[str, str] = {
+TRY_COLUMNS: Mapping[str, str] = {
     "customer": "customer_id",
     "card": "card_fingerprint",
     "email": "email_digest",
@@ -59,7 +59,7 @@ def _of_charge(connection: Connection, sighting: Sighting, projection: Projectio
         succeeded=values["status"] == "succeeded",
         amount_minor=int(str(values["amount_minor"])),
         currency=str(values["currency"]),
-        **{name: _text(values[column]) for name, column in _SHARED.items()},
+        **{name: _text(values[column]) for name, column in TRY_COLUMNS.items()},
     )
     return [sighting.key, *later_payments(connection, own)]
 
