@@ -120,9 +120,10 @@ def _back(minor: int, currency: str) -> str:
 
 
 def _difference(row: MonthRow) -> str:
-    cited = f"citing {row.story.clause}" if row.story.clause in ("", *row.clauses) else "otherwise"
+    cited = ", ".join(row.clauses) or "nothing"
     return (
-        f"{row.story.title}: {row.verdict} ({cited}), expected {row.story.verdict};"
+        f"{row.story.title}: {row.verdict} citing {cited}, expected {row.story.verdict}"
+        f" by {row.story.clause or 'any clause'};"
         f" {row.credits_left} credits left, expected {row.expected_credits_left};"
         f" the plan {'ended' if row.ended else 'runs'},"
         f" expected to have {'ended' if row.expected_ended else 'run on'}"
