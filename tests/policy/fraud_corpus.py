@@ -1,6 +1,7 @@
 """A labelled corpus of customers' histories for the fraud rules: a seeded generator with its assumptions written down.
 
-Half of it (the even numbers) may be looked at when weights are set; the odd half is held back, and no weight is set by it.
+Half of it (the even numbers) may be looked at when weights are set, and so may the corpora of other seeds; the odd half of seed 1
+is held back, and no weight is set by it.
 A payment is labelled fraud when it was made without the cardholder: what a person knew who knew everything. A cardholder who
 disputes a payment of his own (friendly fraud) is no thief, and his payment is not labelled.
 

@@ -185,7 +185,7 @@ def test_a_burst_of_small_failures_before_a_payment(world):
     assert [charge] == [refund["charge"] for refund in world.refunds()]
     compared = last_decision(world).clauses[0].compared
     assert (9, 75) == (compared["small_failures_hour"], compared["small_failures_hour_weight"])
-    assert (9, 40) == (compared["cards_of_ip_day"], compared["cards_of_ip_day_weight"])
+    assert (9, 15) == (compared["cards_of_ip_day"], compared["cards_of_ip_day_weight"])
 
 
 def test_an_ordinary_payment_leaves_no_row(world):
