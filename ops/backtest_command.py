@@ -130,7 +130,8 @@ def _document(result: Backtested) -> dict[str, Any]:
 def _tell(result: Backtested) -> None:
     say(f"{counted(result.events, 'event')} about {counted(result.payments, 'payment')}.")
     if result.unread:
-        say(f"{counted(result.unread, 'event')} could not be read and were passed over.")
+        were = "was" if result.unread == 1 else "were"
+        say(f"{counted(result.unread, 'event')} could not be read and {were} passed over.")
     if not result.payments:
         say("Nothing to try terms on: `--since 365d` looks further back, `--file` reads an export.")
         return

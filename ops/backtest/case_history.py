@@ -8,7 +8,9 @@ import bisect
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final
 
 from ledger.fraud_facts import REPORT_SECONDS, SHARED, TRIES_MAX
 from ledger.payment_facts import dispute_standing, worst_dispute
@@ -19,6 +21,7 @@ from policy.payments import DisputeStanding
 KEPT_SECONDS: Final = REPORT_SECONDS + 7 * DAY_SECONDS
 _NOT_FRAUD: Final = frozenset({"won", "warning_closed", "prevented"})
 _GOOD_MAX: Final = 10
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,9 +32,10 @@ class SeenPayment:
     told: Mapping[str, Signal]
     captured_minor: int
     refunded_minor: int
-    disputes: dict[str, tuple[str, str | None, int]] = field(default_factory=dict)
-    warnings: set[str] = field(default_factory=set)
-    reviews: dict[str, str] = field(default_factory=dict)
+    # Shared while empty, and put anew when something comes: of most payments nothing does, and there are many.
+    disputes: Mapping[str, tuple[str, str | None, int]] = field(default_factory=lambda: _NOTHING)
+    warnings: frozenset[str] = frozenset()
+    reviews: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
 
     @property
     def left_minor(self) -> int:
@@ -64,7 +68,7 @@ class CaseHistory:
 
     def __init__(self) -> None:
         self.payments: dict[str, SeenPayment] = {}
-        self._sharing: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        self._sharing: dict[str, dict[str, list[tuple[int, str]]]] = {name: {} for name in SHARED}
         self._ages: list[tuple[int, str]] = []
 
     def put_try(
@@ -75,7 +79,7 @@ class CaseHistory:
         if known is None:
             seen = SeenPayment(
                 own=own,
-                told=json.loads(told),
+                told=_told(told),
                 captured_minor=captured_minor,
                 refunded_minor=refunded_minor,
             )
@@ -86,7 +90,7 @@ class CaseHistory:
         if known.own != own:
             self._unindex(known.own)
             self._index(own)
-        known.own, known.told, known.captured_minor = own, json.loads(told), captured_minor
+        known.own, known.told, known.captured_minor = own, _told(told), captured_minor
         known.refunded_minor = refunded_minor
         return known, telling != (known.own, known.told, known.captured_minor)
 
@@ -112,7 +116,7 @@ class CaseHistory:
 
     def payments_of_card(self, own: Try) -> list[str]:
         """The tries of its card that a report about it speaks about, itself included, the newest first."""
-        entries = self._sharing.get(("card", own.card or ""), [])
+        entries = self._sharing["card"].get(own.card or "", [])
         start = bisect.bisect_left(entries, (own.created - REPORT_SECONDS, ""))
         end = bisect.bisect_right(entries, (own.created + REPORT_SECONDS, "\uffff"))
         newest = entries[max(start, end - TRIES_MAX) : end]
@@ -123,7 +127,7 @@ class CaseHistory:
 
         Of those that were let go, only how many there were up to now is lost: a few are enough.
         """
-        entries = self._sharing.get(("customer", own.customer or ""), [])
+        entries = self._sharing["customer"].get(own.customer or "", [])
         good = 0
         for _, charge_id in reversed(entries[: bisect.bisect_left(entries, (before, ""))]):
             seen = self.payments[charge_id]
@@ -145,21 +149,21 @@ class CaseHistory:
         """Take everything away, the oldest first."""
         yield from [self.payments[charge_id] for _, charge_id in self._ages]
         self.payments.clear()
-        self._sharing.clear()
+        self._sharing = {name: {} for name in SHARED}
         self._ages.clear()
 
     def _of(self, own: Try) -> Iterator[list[tuple[int, str]]]:
         for name in SHARED:
             value = getattr(own, name)
             if value is not None:
-                yield self._sharing.get((name, value), [])
+                yield self._sharing[name].get(value, [])
 
     def _index(self, own: Try) -> None:
         entry = (own.created, own.charge_id)
         bisect.insort(self._ages, entry)
         for name in SHARED:
             if (value := getattr(own, name)) is not None:
-                bisect.insort(self._sharing.setdefault((name, value), []), entry)
+                bisect.insort(self._sharing[name].setdefault(value, []), entry)
 
     def _unindex(self, own: Try, *, aged: bool = True) -> None:
         entry = (own.created, own.charge_id)
@@ -167,7 +171,14 @@ class CaseHistory:
             self._ages.remove(entry)
         for name in SHARED:
             if (value := getattr(own, name)) is not None:
-                entries = self._sharing[name, value]
+                entries = self._sharing[name][value]
                 entries.remove(entry)
                 if not entries:
-                    del self._sharing[name, value]
+                    del self._sharing[name][value]
+
+
+@lru_cache(maxsize=10_000)
+def _told(written: str) -> Mapping[str, Signal]:
+    """What a charge tells of itself: few say anything that no other says, and each is kept once."""
+    loaded: dict[str, Signal] = json.loads(written)
+    return MappingProxyType(loaded)

@@ -12,8 +12,8 @@ import orjson
 from sqlalchemy import Connection, select
 
 from ledger.tables import events
-from ops.backtest.case_history import CaseHistory
-from policy.fraud_signals import Try
+from ops.backtest.case_history import KEPT_SECONDS, CaseHistory
+from policy.fraud_signals import DAY_SECONDS, Try
 from policy.terms_file import DuplicateTerms
 from runtime.limits import BODY_BYTES_MAX
 from workers.fraud_touching import TRY_COLUMNS
@@ -61,20 +61,35 @@ def stored_events(connection: Connection, since_ms: int) -> Iterator[ToldEvent]:
 
 
 def exported_events(path: Path, since: int) -> Iterator[ToldEvent]:
-    """The events of a JSON-lines file made since a unix second: one of Stripe's event objects a line."""
+    """The events of a JSON-lines file made since a unix second, the oldest first: one of Stripe's event objects a line."""
+    first = newest = last = 0
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            if len(line) > BODY_BYTES_MAX:
-                raise NoEvent(f"{path.name}:{number}: the line is longer than any event")
             if not line.strip():
                 continue
-            try:
-                loaded = orjson.loads(line)
-            except orjson.JSONDecodeError as broken:
-                raise NoEvent(f"{path.name}:{number}: no JSON ({broken})") from broken
-            event = told_event(loaded, f"{path.name}:{number}")
-            if event.created >= since and event.type.startswith(READ_TYPES):
+            event = _event_of_line(line, f"{path.name}:{number}")
+            last = event.created
+            first, newest = first or last, max(newest, last)
+            if last < newest - KEPT_SECONDS:
+                days = (newest - last) // DAY_SECONDS
+                raise NoEvent(
+                    f"{path.name}:{number}: {days} days older than an event before it; sort the"
+                    " file by `created`, the oldest first"
+                )
+            if last >= since and event.type.startswith(READ_TYPES):
                 yield event
+    if last < first:
+        raise NoEvent(f"{path.name}: the newest events come first; `tac` turns the file around")
+
+
+def _event_of_line(line: bytes, where: str) -> ToldEvent:
+    if len(line) > BODY_BYTES_MAX:
+        raise NoEvent(f"{where}: the line is longer than any event")
+    try:
+        loaded = orjson.loads(line)
+    except orjson.JSONDecodeError as broken:
+        raise NoEvent(f"{where}: no JSON ({broken})") from broken
+    return told_event(loaded, where)
 
 
 def told_event(loaded: Any, where: str) -> ToldEvent:
@@ -166,19 +181,20 @@ def _put_charge(history: CaseHistory, key: str, values: Mapping[str, object]) ->
 def _put_dispute(history: CaseHistory, key: str, values: Mapping[str, object]) -> list[str]:
     found = history.payments[str(values["charge_id"])]
     told = (str(values["status"]), _text(values["reason"]), int(str(values["amount_minor"])))
-    found.disputes[key] = told
+    found.disputes = {**found.disputes, key: told}
     return _of_card(history, found.own)
 
 
 def _put_warning(history: CaseHistory, key: str, values: Mapping[str, object]) -> list[str]:
     found = history.payments[str(values["charge_id"])]
-    found.warnings.add(key)
+    found.warnings |= {key}
     return _of_card(history, found.own)
 
 
 def _put_review(history: CaseHistory, key: str, values: Mapping[str, object]) -> list[str]:
     found = history.payments[str(values["charge_id"])]
-    found.reviews[key] = "open" if values["open"] else (_text(values["closed_reason"]) or "open")
+    state = "open" if values["open"] else (_text(values["closed_reason"]) or "open")
+    found.reviews = {**found.reviews, key: state}
     return [found.own.charge_id]
 
 
