@@ -1,9 +1,9 @@
-"""The tables of what people and findings say about whom to trust, and of what other terms would have decided."""
+"""The tables of whom to trust, of suspended accounts, of answers to disputes, and of what other terms would have decided."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Table, Text
 from sqlalchemy import UniqueConstraint as Unique
 
-from ledger.states import ListName, ListSubject
+from ledger.states import ListName, ListSubject, SubmissionState
 from ledger.tables import RowId, metadata, one_of
 
 list_entries = Table(
@@ -38,3 +38,36 @@ suspensions = Table(
     Column("ended_ms", BigInteger),
 )
 Index("ix_suspensions_customer", suspensions.c.customer_id)
+
+dispute_submissions = Table(
+    "dispute_submissions",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("dispute_id", Text, nullable=False),
+    # The dispute's state that is answered: an inquiry, the chargeback after it and an appeal are answered one by one.
+    Column("answers", Text, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("idempotency_key", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("note", Text),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    Unique("dispute_id", "answers", name="inv_one_answer_per_state"),
+    Unique("idempotency_key", name="inv_i4_submission_key"),
+    CheckConstraint(one_of("state", SubmissionState), name="inv_submission_state"),
+)
+
+shadow_verdicts = Table(
+    "shadow_verdicts",
+    metadata,
+    Column("decision_id", RowId, ForeignKey("decisions.id"), primary_key=True),
+    Column("terms_digest", Text, primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("amount_minor", BigInteger),
+    Column("currency", Text),
+    Column("clauses", Text, nullable=False),
+    Column("differs", Boolean, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+)
+Index("ix_shadow_verdicts_terms", shadow_verdicts.c.terms_digest, shadow_verdicts.c.decision_id)

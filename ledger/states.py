@@ -78,6 +78,14 @@ class NoticeState(StrEnum):
     FAILED = "failed"  # given up; a person must act
 
 
+class SubmissionState(StrEnum):
+    """Where the answer to a dispute stands that a person handed in."""
+
+    SENDING = "sending"  # written down, and perhaps at Stripe: the same call is safe to make again
+    ACCEPTED = "accepted"  # Stripe has it, and hands it to the bank
+    REFUSED = "refused"  # Stripe did not take it, for good
+
+
 class RequestState(StrEnum):
     """Where a customer's request for a refund stands on its way to a decision."""
 

@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "accounts": ("ops.accounts_commands:accounts", "Show how customers stand, and change it."),
     "lists": ("ops.lists_commands:lists", "Say whom suspicion lets through or looks at."),
     "fraud": ("ops.fraud_commands:fraud", "Tell dispute ratios, and how warnings ended."),
+    "disputes": ("ops.disputes_commands:disputes", "Follow disputes, and answer the bank."),
     "tokens": ("ops.tokens_commands:tokens", "Say who may call the product API."),
     "notices": ("ops.notices_commands:notices", "List what was told to whom, and retry."),
     "sandbox": ("ops.process_commands:sandbox", "Serve a stand-in for Stripe."),

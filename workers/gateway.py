@@ -245,6 +245,13 @@ class StripeGateway:
         create = self._client.v1.customers.balance_transactions.create
         return _asked(lambda: _rendered(create(customer_id, given, options)))
 
+    def submit_evidence(self, dispute_id: str, params: str, idempotency_key: str) -> Rendered:
+        """Answer a dispute by these exact parameters (a JSON text) under this key; the bank gets them at once."""
+        given, options = _exactly(params, idempotency_key)
+        return _asked(
+            lambda: _rendered(self._client.v1.disputes.update(dispute_id, given, options))
+        )
+
     def portal_configurations(self) -> list[Rendered]:
         """The configurations of the customer portal that are in use, with what they offer."""
         offered = "data.features.subscription_update.products"

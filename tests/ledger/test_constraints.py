@@ -14,8 +14,9 @@ from ledger.audit_log import record
 from ledger.claim_tables import credit_claims, credit_decisions, late_usage
 from ledger.credit_tables import credit_entries
 from ledger.decisions import seal_decisions
+from ledger.dispute_submissions import write_submission
 from ledger.ending_tables import subscription_ends
-from ledger.fraud_tables import list_entries
+from ledger.fraud_tables import dispute_submissions, list_entries
 from ledger.inbox import store_events
 from ledger.issue_tables import credit_issues
 from ledger.notice_tables import notices
@@ -340,6 +341,17 @@ REFUSED = [
     Refused(name="inv_list_subject", make=change(list_entries, subject="shoe")),
     Refused(name="inv_snooze_ends", make=change(list_entries, list="snooze")),
     Refused(
+        name="inv_one_answer_per_state",
+        make=write_again(dispute_submissions, idempotency_key="other"),
+        sqlite="dispute_submissions.dispute_id, dispute_submissions.answers",
+    ),
+    Refused(
+        name="inv_i4_submission_key",
+        make=write_again(dispute_submissions, dispute_id="du_other"),
+        sqlite="dispute_submissions.idempotency_key",
+    ),
+    Refused(name="inv_submission_state", make=change(dispute_submissions, state="odd")),
+    Refused(
         name="inv_outage_once",
         make=write_again(outages),
         sqlite="outages.began_at, outages.ended_at, outages.affects",
@@ -422,6 +434,9 @@ def fill(store):
         put(connection, accounts, customer_id="cus_1", standing="active")
         listed = {"list": "block", "subject": "card", "value": "fp_1", "origin": "person"}
         put(connection, list_entries, **listed)
+        write_submission(
+            connection, "du_1", "needs_response", params="{}", author="ana", now_ms=NOON_MS
+        )
         claim = {"key": "c-1", "loss": "lost", "credits": 5}
         put(connection, credit_claims, **claim, state="waiting", next_attempt_ms=1)
         put(connection, credit_decisions, claim_id=1, verdict="approve", credits=5)

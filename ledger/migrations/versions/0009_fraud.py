@@ -1,4 +1,4 @@
-"""What a charge tells about fraud, whom to trust, and which accounts a suspicion suspended.
+"""What a charge tells about fraud, whom to trust, suspended accounts, answers to disputes, and verdicts of other terms.
 
 When: before the first process of this version starts.
 """
@@ -12,6 +12,7 @@ branch_labels = None
 depends_on = None
 
 _ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_SUBMITTED = ("dispute_id", "answers", "params", "idempotency_key", "author", "state")
 
 
 def upgrade() -> None:
@@ -69,3 +70,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", name=op.f("pk_suspensions")),
     )
     op.create_index("ix_suspensions_customer", "suspensions", ["customer_id"])
+    op.create_table(
+        "dispute_submissions",
+        sa.Column("id", _ROW_ID, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in _SUBMITTED),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("changed_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('sending', 'accepted', 'refused')", name="inv_submission_state"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dispute_submissions")),
+        sa.UniqueConstraint("dispute_id", "answers", name="inv_one_answer_per_state"),
+        sa.UniqueConstraint("idempotency_key", name="inv_i4_submission_key"),
+    )
+    op.create_table(
+        "shadow_verdicts",
+        sa.Column("decision_id", _ROW_ID, nullable=False),
+        sa.Column("terms_digest", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("clauses", sa.Text(), nullable=False),
+        sa.Column("differs", sa.Boolean(), nullable=False),
+        sa.Column("made_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["decision_id"], ["decisions.id"], name=op.f("fk_shadow_verdicts_decision_id")
+        ),
+        sa.PrimaryKeyConstraint("decision_id", "terms_digest", name=op.f("pk_shadow_verdicts")),
+    )
+    op.create_index(
+        "ix_shadow_verdicts_terms", "shadow_verdicts", ["terms_digest", "decision_id"]
+    )
