@@ -61,13 +61,19 @@ dispute_submissions = Table(
 shadow_verdicts = Table(
     "shadow_verdicts",
     metadata,
-    Column("decision_id", RowId, ForeignKey("decisions.id"), primary_key=True),
-    Column("terms_digest", Text, primary_key=True),
+    Column("id", RowId, primary_key=True),
+    Column("terms_digest", Text, nullable=False),
+    # `decision:12`, or `charge:ch_…` for a payment that the terms in force let through without a decision.
+    Column("subject", Text, nullable=False),
+    Column("decision_id", RowId, ForeignKey("decisions.id")),
+    Column("charge_id", Text, nullable=False),
     Column("verdict", Text, nullable=False),
     Column("amount_minor", BigInteger),
     Column("currency", Text),
     Column("clauses", Text, nullable=False),
     Column("differs", Boolean, nullable=False),
     Column("made_ms", BigInteger, nullable=False),
+    Unique("terms_digest", "subject", name="inv_one_shadow_verdict"),
 )
-Index("ix_shadow_verdicts_terms", shadow_verdicts.c.terms_digest, shadow_verdicts.c.decision_id)
+Index("ix_shadow_verdicts_decision", shadow_verdicts.c.terms_digest, shadow_verdicts.c.decision_id)
+Index("ix_shadow_verdicts_differs", shadow_verdicts.c.terms_digest, shadow_verdicts.c.differs)

@@ -10,6 +10,7 @@ from ops.ledger_diagnoses import diagnose_ledger
 from ops.machine_diagnoses import diagnose_folder, diagnose_redis, diagnose_stripe
 from ops.operator_context import NoLedgerYet, OperatorContext
 from ops.portal_diagnosis import diagnose_portal
+from ops.shadow_diagnosis import diagnose_shadow
 from ops.terminal import json_option, print_json, print_table, say
 from runtime.settings import SettingsError
 
@@ -58,6 +59,7 @@ def diagnose(operator: OperatorContext) -> Iterator[Diagnosis]:
         with operator.wiring() as wiring:
             yield from diagnose_ledger(wiring)
             yield from diagnose_catalogue(wiring)
+            yield from diagnose_shadow(wiring.settings.redress_shadow_terms)
             yield from diagnose_redis(wiring)
     except NoLedgerYet as error:
         yield Diagnosis(

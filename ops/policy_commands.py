@@ -1,6 +1,6 @@
 """`redress policy`: the terms, what they would decide, and their page for customers.
 
-None of them but `redecide` and `backtest` needs settings or a database: they rest on the terms and the rules alone.
+None of them but `redecide`, `backtest` and `shadow` needs settings or a database: they rest on the terms and the rules alone.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from ops.facts_file import FactsRefused, read_facts, refusal
 from ops.facts_schema import request_schema
 from ops.policy_page import PAGE_FORMATS, render_page
 from ops.redecide_command import redecide_command
+from ops.shadow_command import shadow_command
 from ops.terminal import counted, json_option, print_facts, print_json, say
 from ops.terms_account import print_terms, terms_document
 from ops.terms_choice import ChosenTerms, TermsChoice, chosen_or_newest
@@ -142,3 +143,4 @@ def _told(entry: Entry) -> str:
 
 policy.add_command(redecide_command)
 policy.add_command(backtest_command)
+policy.add_command(shadow_command)

@@ -96,6 +96,7 @@ def _worker_context(wiring: Wiring) -> Any:
     from workers.catalogue_book import CatalogueBook  # noqa: PLC0415 - loads the policy
     from workers.context import WorkerContext  # noqa: PLC0415 - loads Stripe's SDK
     from workers.gateway import StripeGateway  # noqa: PLC0415 - loads Stripe's SDK
+    from workers.shadow_terms import load_shadow  # noqa: PLC0415 - loads the policy
 
     return WorkerContext(
         settings=wiring.settings,
@@ -104,6 +105,7 @@ def _worker_context(wiring: Wiring) -> Any:
         gateway=StripeGateway(wiring.settings),
         wakeups=wiring.wakeups,
         catalogue=CatalogueBook(wiring.settings.redress_catalogue),
+        shadow=load_shadow(wiring.settings.redress_shadow_terms),
     )
 
 

@@ -98,6 +98,11 @@ class Settings(BaseSettings):
         description="TOML file of what is sold: for each price or product whether it is a subscription"
         " or a credit pack, and the credits it brings (docs/catalogue.md). Prices can say it themselves.",
     )
+    redress_shadow_terms: Annotated[Path, PlainValidator(values.parse_file)] | None = Field(
+        default=None,
+        description="TOML file of terms that decide beside those in force, without any effect:"
+        " `redress policy shadow` lists where they differ.",
+    )
     redress_smtp_url: Annotated[SecretStr, PlainValidator(values.parse_smtp_url)] | None = Field(
         default=None,
         description="The mail server: `smtps://user:password@host` (TLS) or"

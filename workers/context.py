@@ -21,6 +21,7 @@ from workers.catalogue_book import CatalogueBook
 from workers.crash_points import CrashPoints, NoCrash
 from workers.gateway import Gateway
 from workers.notice_carriers import Carriers
+from workers.shadow_terms import ShadowTerms
 from workers.terms_book import TermsBook
 
 
@@ -35,6 +36,7 @@ class WorkerContext:
     wakeups: Wakeups
     terms: TermsBook = field(default_factory=TermsBook)
     catalogue: CatalogueBook = field(default_factory=CatalogueBook)
+    shadow: ShadowTerms | None = None
     crash: CrashPoints = field(default_factory=NoCrash)
     carriers: Carriers | None = None  # who takes notices out; None: whom the settings name
 

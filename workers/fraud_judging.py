@@ -45,6 +45,7 @@ from workers.dispute_judging import judge_disputes
 from workers.fraud_gathering import signals_of, warning_facts
 from workers.judge import Judged
 from workers.purchase_asking import WAITS, ask_for_purchase, purchase_known
+from workers.shadow_terms import note_let_through
 from workers.suspicions import follow_suspicion
 
 DENIED: Final = "no refund: not taken for fraud, or nothing is left to give back"
@@ -108,6 +109,15 @@ class _Bench:
         case = cases_about(self.connection, FRAUD, [charge_id]).get(charge_id)
         if case is not None or (look.suspect.own.succeeded and look.suspicious):
             self._decide(look, case)
+        elif look.suspect.own.succeeded:
+            note_let_through(
+                self.connection,
+                self.context.shadow,
+                charge_id,
+                signals=look.signals,
+                exempt=look.reports.exempt,
+                now_ms=self.context.clock.now_ms(),
+            )
         if look.reports.disputed:
             self.judged.add(
                 judge_disputes(self.context, self.connection, charge_id, self.event_row_id)

@@ -25,13 +25,14 @@ from runtime.limits import SWEEP_ROWS_MAX, SWEEP_SECONDS
 from runtime.probes import probe
 from workers.context import WorkerContext, ring_for
 from workers.credit_issuing import issue_due
+from workers.shadow_terms import compare_stored
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What one pass found: events taken back and waiting, seals set, and what else is due, by kind."""
+    """What one pass found: events taken back and waiting, seals set, what else is due, by kind, and what shadow terms decided."""
 
     released: int
     waiting: int
@@ -45,6 +46,7 @@ class Swept:
     plans: int
     seen_plans: int
     sealed: int
+    compared: int
 
 
 def sweep(context: WorkerContext) -> Swept:
@@ -82,6 +84,7 @@ def sweep(context: WorkerContext) -> Swept:
         seen_plans=seen_plans,
     )
     issues = issue_due(context)
+    compared = compare_stored(context.store, context.shadow, now_ms)
     return Swept(
         released=released,
         waiting=waiting,
@@ -95,6 +98,7 @@ def sweep(context: WorkerContext) -> Swept:
         plans=len(plans),
         seen_plans=len(seen_plans),
         sealed=sealed,
+        compared=compared,
     )
 
 

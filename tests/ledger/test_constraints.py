@@ -16,7 +16,7 @@ from ledger.credit_tables import credit_entries
 from ledger.decisions import seal_decisions
 from ledger.dispute_submissions import write_submission
 from ledger.ending_tables import subscription_ends
-from ledger.fraud_tables import dispute_submissions, list_entries
+from ledger.fraud_tables import dispute_submissions, list_entries, shadow_verdicts
 from ledger.inbox import store_events
 from ledger.issue_tables import credit_issues
 from ledger.notice_tables import notices
@@ -352,6 +352,11 @@ REFUSED = [
     ),
     Refused(name="inv_submission_state", make=change(dispute_submissions, state="odd")),
     Refused(
+        name="inv_one_shadow_verdict",
+        make=write_again(shadow_verdicts),
+        sqlite="shadow_verdicts.terms_digest, shadow_verdicts.subject",
+    ),
+    Refused(
         name="inv_outage_once",
         make=write_again(outages),
         sqlite="outages.began_at, outages.ended_at, outages.affects",
@@ -434,6 +439,7 @@ def fill(store):
         put(connection, accounts, customer_id="cus_1", standing="active")
         listed = {"list": "block", "subject": "card", "value": "fp_1", "origin": "person"}
         put(connection, list_entries, **listed)
+        put(connection, shadow_verdicts, subject="decision:1", terms_digest="d")
         write_submission(
             connection, "du_1", "needs_response", params="{}", author="ana", now_ms=NOON_MS
         )

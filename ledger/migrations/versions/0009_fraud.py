@@ -86,8 +86,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "shadow_verdicts",
-        sa.Column("decision_id", _ROW_ID, nullable=False),
+        sa.Column("id", _ROW_ID, nullable=False),
         sa.Column("terms_digest", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("decision_id", _ROW_ID, nullable=True),
+        sa.Column("charge_id", sa.Text(), nullable=False),
         sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("amount_minor", sa.BigInteger(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=True),
@@ -97,8 +100,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["decision_id"], ["decisions.id"], name=op.f("fk_shadow_verdicts_decision_id")
         ),
-        sa.PrimaryKeyConstraint("decision_id", "terms_digest", name=op.f("pk_shadow_verdicts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_shadow_verdicts")),
+        sa.UniqueConstraint("terms_digest", "subject", name="inv_one_shadow_verdict"),
     )
     op.create_index(
-        "ix_shadow_verdicts_terms", "shadow_verdicts", ["terms_digest", "decision_id"]
+        "ix_shadow_verdicts_decision", "shadow_verdicts", ["terms_digest", "decision_id"]
     )
+    op.create_index("ix_shadow_verdicts_differs", "shadow_verdicts", ["terms_digest", "differs"])
