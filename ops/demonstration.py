@@ -1,4 +1,4 @@
-"""Plays a shop's day, its month and its year against the running processes, and holds what comes of them against what is known."""
+"""Plays a shop's day, its month, its thieves and its year against the running processes, and holds what comes of them against what is known."""
 
 import threading
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ledger.summaries import Progressed, day_progress, refunds_by_charge, reviews_by_charge
 from ops.demonstration_stage import Stage, wait_until_quiet
-from ops.demonstration_table import show_day, show_month, show_year
+from ops.demonstration_table import show_day, show_fraud, show_month, show_year
+from ops.fraud_demonstration import play_fraud
 from ops.month_demonstration import play_month
 from ops.sandbox.delivery_endpoints import rotate_secret
 from ops.sandbox.shop_answers import DayAnswers
@@ -53,7 +54,7 @@ class DayOutcome:
 
 
 def play_demonstration(stage: Stage, seconds: float) -> bool | None:
-    """Play the day, then the month and the year, and print a table of each.
+    """Play the day, then the month, fraud and the year, and print a table of each.
 
     Returns whether all came as it was known to; None when it was stopped half-way.
     """
@@ -67,11 +68,16 @@ def play_demonstration(stage: Stage, seconds: float) -> bool | None:
         if month is None:
             return None
         show_month(stage.console, month)
+        fraud = play_fraud(stage, wiring, number)
+        if fraud is None:
+            return None
+        show_fraud(stage.console, fraud)
         year = play_year(stage, wiring, number)
         if year is None:
             return None
         show_year(stage.console, year)
-    return day.as_expected and month.as_expected and year.as_expected
+    played = (day, month, fraud, year)
+    return all(one.as_expected for one in played)
 
 
 def _play_day(stage: Stage, wiring: Wiring, number: int, seconds: float) -> DayOutcome | None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from ops.fraud_demonstration import FraudOutcome
 from ops.month_demonstration import MonthOutcome
+from ops.sandbox.shop_fraud import FraudRow
 from ops.sandbox.shop_month import MonthRow
 from ops.sandbox.shop_year import YearRow
 from ops.year_demonstration import YearOutcome
@@ -95,6 +97,47 @@ def show_year(console: Console, outcome: YearOutcome) -> None:
             f" {outcome.seconds:.0f} s[/green]"
         )
         console.print(f"what was changed elsewhere: [bold]{_own_command()} plan seen[/bold]")
+
+
+def show_fraud(console: Console, outcome: FraudOutcome) -> None:
+    """Print what each story of fraud came to, and those that differ from what was known."""
+    table = Table(title="thieves, banks and honest people", title_justify="left")
+    for heading in ("what happened", "account"):
+        table.add_column(heading)
+    for heading in ("money back", "expected", "credits"):
+        table.add_column(heading, justify="right")
+    for row in outcome.rows:
+        table.add_row(
+            row.story.title,
+            _standing(row.suspended),
+            _back(row.back_minor, "usd"),
+            _back(row.expected_minor, "usd"),
+            str(row.credits),
+            style=None if row.as_expected else "red",
+        )
+    console.print()
+    console.print(table)
+    for row in outcome.rows:
+        if not row.as_expected:
+            console.print(f"[red]{_fraud_difference(row)}[/red]")
+    if outcome.as_expected:
+        console.print(
+            "[green]as expected: each thief's money back once, no honest customer touched, in"
+            f" {outcome.seconds:.0f} s[/green]"
+        )
+        console.print(f"what a bank waits for: [bold]{_own_command()} disputes list[/bold]")
+
+
+def _standing(suspended: bool) -> str:
+    return "suspended" if suspended else "active"
+
+
+def _fraud_difference(row: FraudRow) -> str:
+    return (
+        f"{row.story.title}: {_back(row.back_minor, 'usd')} went back, expected"
+        f" {_back(row.expected_minor, 'usd')}; {_standing(row.suspended)}, expected"
+        f" {_standing(row.story.suspended)}; {row.credits} credits, expected {row.story.credits}"
+    )
 
 
 def _stories(title: str) -> Table:

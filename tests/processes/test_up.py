@@ -42,6 +42,7 @@ def test_day_month_and_year(made):
     assert 0 == code, up.output
     assert "as expected: each duplicate once, to the cent, and nothing else" in up.output
     assert "as expected: every verdict, and the money to the cent" in up.output
+    assert "as expected: each thief's money back once, no honest customer touched" in up.output
     assert "as expected: every plan, every credit, no part of a period charged" in up.output
     assert [] == up.left()
 

@@ -48,7 +48,8 @@ class EndModel:
             charge_id, posts = refunds[0]["charge"], self._history.posts[intent_id]
             if self._takes_all(charge_id, refunds[0], self._says.intents.get(intent_id)):
                 for subscription_id in self._history.subscriptions(charge_id):
-                    due[subscription_id] = posts[0].at_ms
+                    earlier = due.get(subscription_id, posts[0].at_ms)
+                    due[subscription_id] = min(earlier, posts[0].at_ms)
                     if refunds[0]["status"] in GONE:
                         self._came_back.add(subscription_id)
         return due

@@ -89,7 +89,11 @@ class FraudModel:
         small = 0 < charge["amount_captured"] <= _CERTAINLY_BACK_MINOR
         standing = [one for one in self._history.of_charge[charge_id] if one["status"] not in GONE]
         known = charge["currency"] == "usd" and charge["status"] == "succeeded"
-        plain = alone and not asked and not grouped and not given_up
+        # What the payment was for could not be asked: the question was given up after its last try.
+        unread = charge_id in self._says.in_review and (
+            "stripe away for long" in self._world.swarm.faults
+        )
+        plain = alone and not asked and not grouped and not given_up and not unread
         return plain and small and known and not standing
 
     def _breach(self, invariant, sentence):

@@ -118,6 +118,11 @@ class Machine:
                 "REDRESS_DATA": str(Path(self._folder.name)),
                 "REDRESS_PRODUCT_WEBHOOK_URL": "https://product.example/webhooks",
                 "REDRESS_PRODUCT_WEBHOOK_SECRET": f"whsec_{'c2lt' * 10}",
+                # A refund beyond a cap waits for a person for ever, and a world comes to rest.
+                **dict.fromkeys(
+                    ("REDRESS_CAP_REFUND", "REDRESS_CAP_CUSTOMER_DAY", "REDRESS_CAP_DAY"),
+                    "usd=100000000,jpy=100000000,*=100000000",
+                ),
             }
         )
 

@@ -9,6 +9,7 @@ _APPEALS = """
     SELECT a.detail FROM audit a JOIN cases c ON a.object = 'case:' || c.id
     WHERE a.action = 'cases.appeal' AND c.charge_id = ? ORDER BY a.id
 """
+_SUSPENDED = "SELECT customer_id FROM accounts WHERE standing = 'suspended'"
 
 
 class RequestModel:
@@ -120,7 +121,10 @@ class RequestModel:
             for intent_id, one in self._says.intents.items()
             if one.charge_id == charge_id
         )
-        return touched or excused or self._rulings.about(charge_id)
+        customer_id = self._history.charge(charge_id)["customer"]
+        # Another payment of the customer was taken for fraud: whether rightly, a person says.
+        rests = customer_id in {row[0] for row in self._raw.execute(_SUSPENDED)}
+        return touched or excused or rests or self._rulings.about(charge_id)
 
     def _paid(self, charge_id, refund):
         ruled = any(one.amount_minor == refund["amount"] for one in self._rulings.about(charge_id))

@@ -36,6 +36,7 @@ _AIMED_STORIES = (
     "told again",
     "later release",
     "inquiry",
+    "small inquiries",
     "let go",
     "opens the portal",
     "renewal declined",

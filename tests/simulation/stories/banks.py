@@ -13,6 +13,7 @@ _FRAUD_TYPES = ("made_with_stolen_card", "misc", "unauthorized_use_of_card")
 _LATE_WINS = 0.3
 _WARNED_FIRST = 0.5
 _RULED = 0.4
+_ASKS = 0.3
 
 
 def _somebodys(shop, rng):
@@ -56,16 +57,28 @@ def _ends(outcome):
     return begin(ended)
 
 
+def small_inquiries(shop, rng):
+    """A bank asks about small payments, each of which is given back, and lets them be."""
+    paid = [shop.pay(shop.buyer(), 1500, order=f"asked-{n}", product="pack") for n in range(2)]
+    yield soon(rng)
+    for charge_id in paid:
+        _disputed(shop, charge_id, "warning_needs_response")
+        yield soon(rng)
+
+
 def dispute_at_once(shop, rng):
-    """An order is paid twice, and the second or the first payment is disputed within the same seconds."""
+    """An order is paid twice, and the second or the first payment is disputed, or asked about, within the same seconds."""
     group, buyer = shop.group(kind="same_order"), shop.buyer()
+    asks = rng.random() < _ASKS
     for _ in range(2):
-        shop.pay(buyer, 1500, order="raced", group=group)
+        shop.pay(buyer, 1500, order="raced", group=group, product="pack" if asks else None)
     yield rng.uniform(0, 3)
     charge_id = group.charge_ids[rng.choice((0, 1, 1))]
-    made = _disputed(shop, charge_id)
+    made = _disputed(shop, charge_id, "warning_needs_response" if asks else "needs_response")
     yield 1 + soon(rng)
-    shop.till.control(f"disputes/{made['id']}", {"status": rng.choice(("won", "lost"))})
+    # Giving everything back ends an inquiry, so that nothing may be left to move.
+    if not asks:
+        shop.till.control(f"disputes/{made['id']}", {"status": rng.choice(("won", "lost"))})
 
 
 def warning(shop, rng):
@@ -136,6 +149,7 @@ def review(shop, rng):
 STORIES = (
     Story(name="dispute", begin=begin(dispute), weight=5),
     Story(name="inquiry", begin=begin(inquiry), weight=0),
+    Story(name="small inquiries", begin=begin(small_inquiries), weight=2),
     Story(name="dispute won", begin=_ends("won"), weight=1),
     Story(name="dispute lost", begin=_ends("lost"), weight=1),
     Story(name="dispute at once", begin=begin(dispute_at_once), weight=5),
