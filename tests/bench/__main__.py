@@ -23,14 +23,26 @@ from tests.bench.acceptance import CLIENTS, accepted, at_a_steady_rate, generato
 from tests.bench.deciding import RATES, decided, drained
 from tests.bench.durable_postgres import DurablePostgres
 from tests.bench.figures import BASELINE, Figure, markdown, table
+from tests.bench.fraud_decisions import backtested, judged
 from tests.bench.memory import held
 from tests.bench.prefill import prefill
 from tests.bench.refunding import refunded
 from tests.bench.stack import Stack
 
-PARTS = ("generator", "baseline", "flask", "accept", "drain", "decide", "refunds", "memory")
+PARTS = (
+    "generator",
+    "baseline",
+    "flask",
+    "accept",
+    "drain",
+    "decide",
+    "refunds",
+    "memory",
+    "fraud",
+    "backtest",
+)
 #: What may change with the number of events in the ledger, and is measured on each size.
-GROWING = ("accept", "drain", "decide", "refunds")
+GROWING = ("accept", "drain", "decide", "refunds", "fraud")
 ENGINES = ("sqlite", "postgresql")
 
 
@@ -117,6 +129,8 @@ def _measured(
         "decide": lambda: decided(stack, place, given.rates, seconds, runs),
         "refunds": lambda: refunded(stack, place, 12 if given.quick else 40),
         "memory": lambda: held(stack, place, seconds, runs),
+        "fraud": lambda: judged(stack, place, size, 100 if given.quick else 400),
+        "backtest": lambda: backtested(stack.folder, place, 3 if given.quick else 20),
     }
     for name, measure in parts.items():
         if name in given.parts and (smallest or name in GROWING):
