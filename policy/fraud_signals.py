@@ -18,6 +18,7 @@ DAY_SECONDS: Final = 86_400
 CATEGORIES: Final = (
     "outcome",  # Stripe's outcome.type: authorized, manual_review, …
     "risk_level",  # Radar's: normal, elevated, highest, …
+    "radar_rule",  # the id of the rule of Radar that matched; the merchant's own have weights of his own
     "review",  # of Radar: open, or why it was closed
     "cvc_check",  # pass, fail, unavailable, unchecked; so are the next two
     "postal_code_check",

@@ -28,6 +28,7 @@ def told_signals(fields: RenderedFields, address: str | None) -> str:
         "outcome": outcome.text_or_none("type"),
         "risk_level": outcome.text_or_none("risk_level"),
         "risk_score": _score(outcome),
+        "radar_rule": outcome.reference("rule"),
         "cvc_check": checks.text_or_none("cvc_check"),
         "postal_code_check": checks.text_or_none("address_postal_code_check"),
         "address_check": checks.text_or_none("address_line1_check"),
