@@ -8,6 +8,7 @@ import click
 
 from ledger.fraud_ratios import Month, month_counts, standings
 from ledger.warning_history import WarningOutcomes, given_back_and_disputed, warning_outcomes
+from ops.fraud_metrics import ratio_metrics
 from ops.operator_context import OperatorContext
 from ops.terminal import counted, json_option, print_json, print_table, say
 from policy.programmes import MonthCounts, ProgrammeStanding
@@ -26,14 +27,20 @@ def fraud() -> None:
 @click.option(
     "--month", "wanted", help="The calendar month (UTC), such as 2026-11; this one if not."
 )
+@click.option("--metrics", is_flag=True, help="Print metrics in Prometheus' text format.")
 @json_option
 @click.pass_obj
-def ratios_command(operator: OperatorContext, wanted: str | None, *, as_json: bool) -> None:
+def ratios_command(
+    operator: OperatorContext, wanted: str | None, *, metrics: bool, as_json: bool
+) -> None:
     """Tell payments, disputes and fraud reports per network, and how close the programmes are."""
     month = _month(wanted, operator.clock.now_ms())
     with operator.wiring() as wiring, wiring.store.read() as connection:
         counts = month_counts(connection, month)
         found = standings(counts, month_counts(connection, month.plus(-1)))
+    if metrics:
+        click.echo(ratio_metrics(month, counts, found), nl=False)
+        return
     if as_json:
         print_json(
             {

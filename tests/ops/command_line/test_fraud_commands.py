@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
 from ledger.accounts import account_of
@@ -74,6 +75,26 @@ def test_ratios(redress, store):
         vamp["reached"],
     )
     assert (1, 47, False) == (stripe["cases"], stripe["basis_points"], stripe["near"])
+
+
+def test_ratios_as_metrics(redress, store):
+    """A collector reads the counts and each programme's ratio beside its thresholds."""
+    put_month(store)
+
+    ran = redress("fraud", "ratios", "--metrics")
+
+    told = {
+        (sample.name, sample.labels.get("network"), sample.labels.get("programme")): sample.value
+        for family in text_string_to_metric_families(ran.stdout)
+        for sample in family.samples
+    }
+    vamp = redress.json("fraud", "ratios")["programmes"][0]
+    named = (vamp["network"] or "all", vamp["programme"])
+    assert 200 == told["redress_month_payments", "visa", None]
+    assert 1 == told["redress_month_disputes", "visa", None]
+    assert 0.005 == told["redress_programme_ratio", *named]
+    assert vamp["threshold_cases"] == told["redress_programme_cases_threshold", *named]
+    assert 0 == told["redress_programme_reached", *named]
 
 
 def test_ratios_near_and_reached(redress, store):
