@@ -22,8 +22,13 @@ from ledger.credit_decisions import last_credit_decision
 from ledger.credit_issues import Purchase, superseded
 from ledger.credit_returns import credits_gone
 from ledger.decisions import last_decision, seal_decisions
+from ledger.dispute_rows import disputes_of
+from ledger.fraud_facts import good_payments, later_payments, own_try, payments_of_card, suspect
+from ledger.fraud_ratios import near_a_programme
+from ledger.fraud_reports import reports
 from ledger.inbox import claim_events, release_expired, waiting_count
 from ledger.late_usage import DrawnUsage, note_late_usage
+from ledger.list_entries import remove_entries_of_case
 from ledger.look_ups import due_look_ups, take_look_up, was_answered
 from ledger.notice_tables import NoticeChannel
 from ledger.notices import due_notices, lease_notice, put_off_channel
@@ -45,10 +50,15 @@ from ledger.seen_plan_changes import (
     write_seen,
 )
 from ledger.seen_plan_leases import due_seen, lease_seen
+from ledger.shadow_verdicts import not_yet_compared
 from ledger.states import PlanMaker
 from ledger.subscription_ends import due_ends, note_ended, take_end
+from ledger.suspensions import end_suspension, others_hold, suspension_of
+from ledger.warning_history import warning_outcomes
+from policy.fraud_signals import Try
 from policy.plan_changes import SubscriptionItem
 from tests.fakes.frozen_clock import NOON_MS
+from tests.fakes.ledger_rows import put_charge
 
 #: A plan's step that visits every row of a table, unless it walks a partial index of open work.
 _READS_ALL = re.compile(r"SCAN (?!events USING (COVERING )?INDEX ix_events_(waiting|claimed_lane))")
@@ -82,6 +92,27 @@ def put_seen(connection):
     )
     return write_seen(connection, told, NOON_MS, NOON_MS)
 
+
+#: A try to pay that shares all there is to share, and its charge's columns.
+ALL_SHARED = {
+    "customer_id": "cus_1",
+    "card_fingerprint": "fp_1",
+    "email_digest": "email",
+    "ip_digest": "ip",
+    "device_digest": "device",
+}
+OWN = Try(
+    charge_id="ch_1",
+    created=NOON_MS // 1000,
+    succeeded=True,
+    amount_minor=1000,
+    currency="usd",
+    customer="cus_1",
+    card="fp_1",
+    email="email",
+    ip="ip",
+    device="device",
+)
 
 _OFTEN = {
     "token_name": lambda connection: token_name(connection, "rdk_x"),
@@ -148,6 +179,26 @@ _OFTEN = {
     ),
     "outages_within": lambda connection: outages_within(connection, NOON_MS // 1000, 2**40),
     "intents_of_cases": lambda connection: intents_of_cases(connection, [1, 2]),
+    "suspect": lambda connection: (
+        put_charge(connection, "ch_1", **ALL_SHARED),
+        suspect(connection, "ch_1"),
+    ),
+    "own_try": lambda connection: own_try(connection, "ch_1"),
+    "later_payments": lambda connection: later_payments(connection, OWN),
+    "good_payments": lambda connection: good_payments(connection, OWN, NOON_MS // 1000),
+    "payments_of_card": lambda connection: (
+        put_charge(connection, "ch_1", **ALL_SHARED),
+        payments_of_card(connection, "ch_1"),
+    ),
+    "reports": lambda connection: reports(connection, OWN, NOON_MS),
+    "disputes_of": lambda connection: disputes_of(connection, "ch_1"),
+    "warning_outcomes": lambda connection: warning_outcomes(connection, NOON_MS // 1000),
+    "near_a_programme": lambda connection: near_a_programme(connection, "visa", NOON_MS // 1000),
+    "suspension_of": lambda connection: suspension_of(connection, 1),
+    "others_hold": lambda connection: others_hold(connection, "cus_1", 1),
+    "end_suspension": lambda connection: end_suspension(connection, 1, NOON_MS),
+    "remove_entries_of_case": lambda connection: remove_entries_of_case(connection, 1),
+    "not_yet_compared": lambda connection: not_yet_compared(connection, "digest", 0, 100),
     "spend_since": lambda connection: spend_since(
         connection, since_ms=NOON_MS, currency="usd", customer_id="cus_1", except_intent="ri_1"
     ),
