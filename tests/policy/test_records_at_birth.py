@@ -4,9 +4,13 @@ import pytest
 
 from policy.checks import MalformedFactError
 from policy.clauses import Clause
+from policy.clearing import Clearing
 from policy.credit_losses import CreditClaim, CreditLoss
 from policy.decision import ClauseResult, CreditEffect, Decision, Verdict
+from policy.disputes import DisputeFacts
 from policy.duplicate_findings import Doubt, DuplicateKind, Finding
+from policy.fraud_scores import ScoreFacts
+from policy.fraud_signals import CATEGORIES, COUNTS
 from policy.fraud_warnings import WarningFacts
 from policy.money import Money
 from policy.outage_decisions import OutageFacts
@@ -76,6 +80,20 @@ WARNING = {
     "disputed_before": 2,
     "near_threshold": False,
 }
+SCORE = {
+    "payment": payment("a"),
+    "signals": {**dict.fromkeys((*CATEGORIES, *COUNTS)), "cvc_check": "pass", "risk_score": 20},
+    "exempt": "allow",
+}
+DISPUTE = {
+    "payment": payment("a"),
+    "dispute_id": "du_1",
+    "status": "needs_response",
+    "reason": "fraudulent",
+    "amount_minor": 4900,
+    "due_by": 7,
+}
+CLEARING = {"payment": payment("a"), "suspended": True}
 OUTAGE = {
     "payment": payment("a"),
     "plan_minor": 4900,
@@ -213,6 +231,24 @@ WRONG = [
     (WarningFacts, WARNING, {"used_percent": 101}, "used_percent can be 100 at most"),
     (WarningFacts, WARNING, {"warned_before": None}, f"warned_before {NO_COUNT} None"),
     (WarningFacts, WARNING, {"disputed_before": 4}, "disputed_before can be warned_before at most"),
+    (ScoreFacts, SCORE, {"payment": None}, "payment must be a Payment, not None"),
+    (
+        ScoreFacts, SCORE, {"signals": SCORE["signals"] | {"cvc_check": 1}},
+        f"signals.cvc_check {NO_TEXT} 1",
+    ),
+    (
+        ScoreFacts, SCORE, {"signals": SCORE["signals"] | {"risk_score": "20"}},
+        f"signals.risk_score {NO_COUNT} '20'",
+    ),
+    (ScoreFacts, SCORE, {"exempt": ""}, "exempt must be allow, snooze or null, not ''"),
+    (DisputeFacts, DISPUTE, {"payment": None}, "payment must be a Payment, not None"),
+    (DisputeFacts, DISPUTE, {"dispute_id": None}, f"dispute_id {NO_TEXT} None"),
+    (DisputeFacts, DISPUTE, {"status": ""}, f"status {NO_TEXT} ''"),
+    (DisputeFacts, DISPUTE, {"reason": 3}, f"reason {NO_TEXT} 3"),
+    (DisputeFacts, DISPUTE, {"amount_minor": None}, f"amount_minor {NO_COUNT} None"),
+    (DisputeFacts, DISPUTE, {"due_by": -1}, f"due_by {NO_COUNT} -1"),
+    (Clearing, CLEARING, {"payment": None}, "payment must be a Payment, not None"),
+    (Clearing, CLEARING, {"suspended": None}, f"suspended {NO_FLAG} None"),
     (Money, {"amount_minor": 0, "currency": "usd"}, {"amount_minor": None}, f"amount_minor {NO_COUNT} None"),
     (Money, {"amount_minor": 0, "currency": "usd"}, {"currency": "USD"}, NO_CURRENCY),
     (Decision, DECISION, {"verdict": "approve"}, "verdict must be a Verdict, not 'approve'"),
@@ -268,6 +304,8 @@ UNKNOWN = [
     (ClauseResult, RESULT, ["holds"]),
     (OutageFacts, OUTAGE, ["plan_minor", "period_seconds", "fee_minor"]),
     (WarningFacts, WARNING, ["liability_shifted", "used_percent"]),
+    (ScoreFacts, SCORE, ["exempt"]),
+    (DisputeFacts, DISPUTE, ["reason", "due_by"]),
 ]  # fmt: skip
 
 
