@@ -1,5 +1,7 @@
 """`redress cases clear`: end a wrong suspicion."""
 
+from dataclasses import dataclass, field
+
 import click
 
 from ops.operator_audit import audit_act
@@ -7,10 +9,24 @@ from ops.operator_context import OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import counted, json_option, print_json, say
 from policy.rulings import RulingRefused
+from runtime.clock import Clock
+from runtime.settings import Settings
 from workers.case_clearing import Cleared, clear_case
 from workers.case_following import Desk
 from workers.context import ring_for
+from workers.fraud_judging import judge_fraud
+from workers.shadow_terms import ShadowTerms
 from workers.terms_book import TermsBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """What judging needs of this process."""
+
+    settings: Settings
+    clock: Clock
+    terms: TermsBook = field(default_factory=TermsBook)
+    shadow: ShadowTerms | None = None
 
 
 @click.command("clear", epilog="Example: redress cases clear 7 --reason 'the card is her own'")
@@ -35,7 +51,10 @@ def clear_command(
             except RulingRefused as refused:
                 raise click.ClickException(f"{refused}.") from None
             audit_act(connection, "cases.clear", f"case:{case_id}", now_ms=now_ms, detail=given)
-        ring_for(wiring.wakeups, (), (), notices=cleared.notices)
+            bench = _Bench(settings=wiring.settings, clock=operator.clock)
+            judged = judge_fraud(bench, connection, cleared.others, None)
+        notices = {*cleared.notices, *judged.notices}
+        ring_for(wiring.wakeups, judged.intents, judged.look_ups, notices=notices)
     if as_json:
         print_json(
             {

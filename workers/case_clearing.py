@@ -6,16 +6,18 @@ Everything happens in the caller's transaction. Refused clearings change nothing
 from dataclasses import dataclass
 
 from ledger.accounts import account_of
-from ledger.cases import DISPUTE_PREFIX, FRAUD, case_by_id
+from ledger.cases import DISPUTE_PREFIX, FRAUD, Case, case_by_id, list_cases
+from ledger.fraud_facts import payments_of_card
 from ledger.list_entries import ListEntry, add_entry
 from ledger.payment_facts import payments_by_charge
 from ledger.refund_intents import intents_of_cases
 from ledger.revoked_credits import return_revoked
-from ledger.states import IntentState, ListName, ListSubject, Standing, StandingCause
+from ledger.states import CaseState, IntentState, ListName, ListSubject, Standing, StandingCause
 from ledger.suspensions import suspension_of
 from policy.clearing import Clearing, decide_clearing
 from policy.payments import Payment
 from policy.rulings import RulingRefused
+from runtime.limits import SWEEP_ROWS_MAX
 from workers.case_following import (
     BEYOND_JUDGEMENT,
     CaseAtHand,
@@ -38,6 +40,7 @@ class Cleared:
     """What came of a clearing: whether an account was freed, credits that came back, notices to ring for.
 
     `given_back`: the refund had left before, so that the money is the customer's and the credits stay gone.
+    `others` are the payments that were judged by this suspicion as well, and have to be judged anew.
     """
 
     payment: Payment
@@ -45,6 +48,7 @@ class Cleared:
     credits_back: int
     given_back: bool
     notices: frozenset[int]
+    others: frozenset[str]
 
 
 def clear_case(desk: Desk, terms_book: TermsBook, case_id: int, reason: str, actor: str) -> Cleared:
@@ -84,7 +88,21 @@ def clear_case(desk: Desk, terms_book: TermsBook, case_id: int, reason: str, act
         credits_back=back,
         given_back=given_back,
         notices=frozenset(lifted.notices),
+        others=frozenset(_others(desk, case, payment.customer_id)),
     )
+
+
+def _others(desk: Desk, case: Case, customer_id: str | None) -> set[str]:
+    """The other payments of the card, and what the customer is suspected of besides."""
+    open_ones = list_cases(
+        desk.connection, [CaseState.REVIEW, CaseState.REFUNDING], [FRAUD], SWEEP_ROWS_MAX
+    )
+    own = {
+        one.charge_id
+        for one in open_ones
+        if customer_id is not None and one.customer_id == customer_id
+    }
+    return {*payments_of_card(desk.connection, case.charge_id), *own} - {case.charge_id}
 
 
 def _allow(desk: Desk, customer_id: str, reason: str, actor: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ledger.engine import Store
 from runtime.clock import Clock
@@ -23,6 +24,26 @@ from workers.gateway import Gateway
 from workers.notice_carriers import Carriers
 from workers.shadow_terms import ShadowTerms
 from workers.terms_book import TermsBook
+
+
+class JudgingContext(Protocol):
+    """What judging needs of a context: it never calls Stripe, and rings for nothing itself."""
+
+    @property
+    def settings(self) -> Settings:
+        """The process's settings."""
+
+    @property
+    def clock(self) -> Clock:
+        """Whose moments decisions are made at."""
+
+    @property
+    def terms(self) -> TermsBook:
+        """The terms by the moment of a purchase."""
+
+    @property
+    def shadow(self) -> ShadowTerms | None:
+        """Terms that decide beside them, if there are any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from workers.case_following import (
     follow_decision,
     ruled_on,
 )
-from workers.context import WorkerContext
+from workers.context import JudgingContext
 from workers.judge import Judged
 from workers.product_notices import product_listens
 from workers.purchase_asking import WAITS, ask_for_purchase, purchase_known
@@ -52,7 +52,7 @@ _WAITING: Final = frozenset({DisputeStage.INQUIRY, DisputeStage.ANSWER})
 
 
 def judge_disputes(
-    context: WorkerContext, connection: Connection, charge_id: str, event_row_id: int | None
+    context: JudgingContext, connection: Connection, charge_id: str, event_row_id: int | None
 ) -> Judged:
     """Judge every dispute of one payment that the ledger knows."""
     judged = Judged()
@@ -64,7 +64,7 @@ def judge_disputes(
 
 
 def _judge(
-    context: WorkerContext,
+    context: JudgingContext,
     desk: Desk,
     dispute: Dispute,
     payment: Payment,

@@ -40,7 +40,7 @@ from workers.case_following import (
     follow_decision,
     ruled_on,
 )
-from workers.context import WorkerContext
+from workers.context import JudgingContext
 from workers.dispute_judging import judge_disputes
 from workers.fraud_gathering import signals_of, warning_facts
 from workers.judge import Judged
@@ -56,7 +56,7 @@ _RANK: Final = (Verdict.DENY, Verdict.REVIEW, Verdict.APPROVE)
 
 
 def judge_fraud(
-    context: WorkerContext,
+    context: JudgingContext,
     connection: Connection,
     charge_ids: Iterable[str],
     event_row_id: int | None,
@@ -96,7 +96,7 @@ class _Look:
 class _Bench:
     """One transaction's judging."""
 
-    context: WorkerContext
+    context: JudgingContext
     connection: Connection
     event_row_id: int | None
     judged: Judged = field(default_factory=Judged)

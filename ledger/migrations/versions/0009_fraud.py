@@ -27,7 +27,9 @@ def upgrade() -> None:
     op.add_column("disputes", sa.Column("created", sa.BigInteger(), nullable=True))
     op.create_index("ix_charges_ip", "charges", ["ip_digest", "created"])
     op.create_index("ix_charges_device", "charges", ["device_digest", "created"])
-    op.create_index("ix_charges_created", "charges", ["created", "card_network"])
+    op.create_index(
+        "ix_charges_created", "charges", ["created", "card_network", "captured_minor"]
+    )
     op.create_index("ix_disputes_created", "disputes", ["created"])
     op.create_index("ix_reviews_charge", "reviews", ["charge_id"])
     op.create_index("ix_early_fraud_warnings_created", "early_fraud_warnings", ["created"])

@@ -10,13 +10,14 @@ from ledger.accounts import account_of
 from ledger.cases import FRAUD, open_case
 from ledger.engine import Store
 from ledger.fraud_tables import list_entries
-from ledger.states import Standing, StandingCause
+from ledger.states import CaseState, Standing, StandingCause
 from ledger.stripe_tables import disputes, early_fraud_warnings
 from ledger.tables import audit, cases, decisions
 from ops.operator_context import OperatorContext
 from runtime.email_digest import digest_of, email_digest
 from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import put, put_charge
+from tests.fakes.worker_world import WorkerWorld, worker_settings
 from workers.case_following import Desk
 from workers.suspicions import suspend
 
@@ -262,6 +263,27 @@ def test_clearing(redress, store, suspicion):
     assert ("deny", "FLAG-ERROR") == (decision["verdict"], decision["clauses"][0]["clause"])
     assert ("allow", "customer", "cus_ada") == (entry.list, entry.subject, entry.value)
     assert "closed" == case.state
+
+
+def test_clearing_judges_what_else_was_suspected(sqlite_redress, tmp_path, clock):
+    """Who is vouched for is let through with his other payments, too, without waiting for another event."""
+    line, store = sqlite_redress
+    world = WorkerWorld(store=store, settings=worker_settings(tmp_path), clock=clock)
+    customer = world.customer()
+    first, second = (world.pay(customer, order=order, amount=2000) for order in ("a", "b"))
+    world.settle(30)
+    world.control("disputes", {"charge": second, "reason": "fraudulent"})
+    world.settle(30)
+    about = {row.charge_id: row for row in world.rows(cases)}
+    assert {CaseState.REVIEW} == {row.state for row in about.values()}
+
+    ran = line("cases", "clear", about[second].id, "--reason", "she called us")
+
+    assert 0 == ran.exit_code, ran.output
+    (other,) = [row for row in world.rows(cases) if row.charge_id == first]
+    assert CaseState.CLOSED == other.state
+    assert [] == world.refunds()
+    world.sandbox.book.close()
 
 
 def test_clearing_what_suspects_nobody(redress, store):
