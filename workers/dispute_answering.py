@@ -77,9 +77,9 @@ def hand_in(
 
 
 def arrived_before(store: Store, clock: Clock, gateway: DisputeGateway, dispute_id: str) -> bool:
-    """Settle an answer whose call got lost and that Stripe has: the dispute is under review by now.
+    """Settle an answer whose call got lost and that Stripe has: nobody waits for it any more, and evidence is there.
 
-    Raises AnswerNotKnown when Stripe cannot be read.
+    Raises AnswerNotKnown when Stripe cannot be read, AnswerRefused when it never arrived and is too late by now.
     """
     waiting = _sending(store, dispute_id)
     if not waiting:
@@ -88,11 +88,15 @@ def arrived_before(store: Store, clock: Clock, gateway: DisputeGateway, dispute_
         told = RenderedFields(gateway.stripe_object("dispute", dispute_id), "dispute")
     except (Rejected, Throttled, Unknown) as error:
         raise AnswerNotKnown(f"Stripe could not be read ({error.code})") from None
-    if told.text("status") in ANSWERABLE:
+    status = told.text("status")
+    if status in ANSWERABLE:
         return False
-    note = f"found {told.text('status')} at Stripe"
+    if not told.part("evidence_details").amount_or("submission_count", 0):
+        for one in waiting:
+            _settle(store, clock, one, SubmissionState.REFUSED, "it never arrived")
+        raise AnswerRefused(f"the answer never arrived, and {dispute_id} is {status} by now")
     for one in waiting:
-        _settle(store, clock, one, SubmissionState.ACCEPTED, note)
+        _settle(store, clock, one, SubmissionState.ACCEPTED, f"found {status} at Stripe")
     return True
 
 

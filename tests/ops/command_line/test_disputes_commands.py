@@ -219,6 +219,23 @@ def test_an_answer_that_got_lost(shop, kind):
     assert ("under_review", 1) == (told["status"], told["evidence_details"]["submission_count"])
 
 
+def test_an_answer_that_never_arrived(shop):
+    """The bank decided without it: that is said, and nobody is told that it was handed in."""
+    dispute, _, _, _ = disputed(shop)
+    shop.fault("503", path_prefix=f"/v1/disputes/{dispute}", probability=1)
+    submit(shop, dispute)
+    shop.control("faults", [])
+    shop.control(f"disputes/{dispute}", {"status": "lost"})
+
+    ran = submit(shop, dispute)
+
+    assert 1 == ran.exit_code
+    assert f"the answer never arrived, and {dispute} is lost by now" in ran.stderr
+    (written,) = shop.rows(dispute_submissions)
+    assert ("refused", "it never arrived") == (written.state, written.note)
+    assert 0 == at_stripe(shop, dispute)["evidence_details"]["submission_count"]
+
+
 def test_asked_before_it_is_sent(shop):
     """Without --yes a person sees the pack and is asked; no is no."""
     dispute, _, _, _ = disputed(shop)
