@@ -23,6 +23,7 @@ from ops.evidence_account import (
 from ops.evidence_document import pack_document
 from ops.evidence_page import render_evidence
 from ops.moments import moment_text
+from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.terminal import json_option, print_json, print_table, say
 from policy.money import Money
@@ -93,10 +94,18 @@ def evidence_command(
     page: Path | None,
     as_json: bool,
 ) -> None:
-    """Gather the evidence about one dispute; nothing is sent."""
-    with operator.wiring() as wiring, wiring.store.read() as connection:
-        pack = pack_of(connection, dispute_id, described)
-        answers = submissions_of(connection, [dispute_id])
+    """Gather the evidence about one dispute; nothing is sent.
+
+    With `--json` or `--html` it holds the customer's personal data, and that it was shown is audited.
+    """
+    with operator.wiring() as wiring:
+        with wiring.store.read() as connection:
+            pack = pack_of(connection, dispute_id, described)
+            answers = submissions_of(connection, [dispute_id])
+        if page is not None or as_json:
+            with wiring.store.write() as connection:
+                now_ms = operator.clock.now_ms()
+                audit_act(connection, "disputes.evidence", dispute_id, now_ms=now_ms)
     if page is not None:
         page.touch(mode=0o600)
         page.write_text(render_evidence(pack), encoding="utf-8")

@@ -152,6 +152,9 @@ def test_the_page(shop, tmp_path):
     assert EMAIL in written
     assert "&lt;b&gt;device&lt;/b&gt;" in written
     assert "<script" not in written
+    assert [dispute] == [
+        row.object for row in shop.rows(audit) if row.action == "disputes.evidence"
+    ]
     assert "They do not qualify. 0 of 2 payments" in written
 
 
