@@ -33,6 +33,14 @@ from workers.terms_book import TermsBook
 
 IN_FORCE: Final = "in force"
 _LISTED_MAX: Final = 100_000
+#: What became of payments, in words that fit a terminal.
+_HEADINGS: Final = {
+    Outcome.FRAUD: "fraud",
+    Outcome.WARNED: "warned",
+    Outcome.DISPUTED: "disputed",
+    Outcome.REFUNDED: "refunded",
+    Outcome.FINE: "fine",
+}
 _WORDS: Final = {
     Verdict.APPROVE: "given back",
     Verdict.REVIEW: "looked at",
@@ -140,23 +148,24 @@ def _tell(result: Backtested) -> None:
         _print_tally(tally)
     say(
         "",
-        "Precision: of what is given back and whose end is known, the share that was fraud."
-        " Recall: of all fraud, the share that is given back.",
+        "Fraud: disputed as such; warned: by an issuer; disputed: for another reason.",
+        "Precision: of what is given back and whose end is known, the share that was fraud.",
+        "Recall: of all fraud, the share that is given back.",
     )
 
 
 def _print_tally(tally: Tally) -> None:
     print_table(
-        ("", "payments", *(outcome.value for outcome in Outcome)),
+        ("", "payments", *_HEADINGS.values()),
         [
             (
                 _WORDS[verdict],
                 str(tally.of_verdict(verdict)),
-                *(str(tally.payments[verdict, outcome]) for outcome in Outcome),
+                *(str(tally.payments[verdict, outcome]) for outcome in _HEADINGS),
             )
             for verdict in VERDICTS
         ],
-        right=("payments", *(outcome.value for outcome in Outcome)),
+        right=("payments", *_HEADINGS.values()),
     )
     back = ", ".join(
         str(Money(amount_minor=minor, currency=currency))

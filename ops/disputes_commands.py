@@ -57,20 +57,19 @@ def list_command(operator: OperatorContext, limit: int, *, everyone: bool, as_js
         say("No dispute waits for an answer. `redress disputes list --all` shows every one.")
         return
     print_table(
-        ("dispute", "status", "reason", "amount", "time left", "answer", "case"),
+        ("dispute", "amount", "time left", "state", "reason"),
         [
             (
                 one.dispute_id,
-                one.status.replace("_", " "),
-                (one.reason or "-").replace("_", " "),
                 str(Money(amount_minor=one.amount_minor, currency=one.currency)),
                 time_left(one, now_ms),
-                _answer(one, answers),
-                str(case_ids.get(one.dispute_id, "-")),
+                _state(one, answers),
+                (one.reason or "-").replace("_", " "),
             )
             for one in found
         ],
-        right=("amount", "case"),
+        right=("amount",),
+        wrap_last=True,
     )
     say("", f"`redress disputes evidence {found[0].dispute_id}` gathers what a bank may want.")
 
@@ -129,9 +128,16 @@ def _print_answer(one: Submission) -> None:
     )
 
 
-def _answer(dispute: Dispute, answers: Sequence[Submission]) -> str:
-    own = [one for one in answers if one.dispute_id == dispute.dispute_id]
-    return SUBMISSION_WORDS[own[-1].state] if own else "-"
+def _state(dispute: Dispute, answers: Sequence[Submission]) -> str:
+    """Stripe's own word, or how far our answer to it is while Stripe waits for one."""
+    own = [
+        one
+        for one in answers
+        if (one.dispute_id, one.answers) == (dispute.dispute_id, dispute.status)
+    ]
+    if own:
+        return SUBMISSION_WORDS[own[-1].state]
+    return dispute.status.replace("_", " ")
 
 
 def _case_ids(connection: Connection, found: Sequence[Dispute]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from tests.ops.command_line.terms_drafts import draft
 from tests.policy.fraud_corpus import corpus, events_in_order, fraud_of
 
 EVENTS = 900
-COLUMNS_MAX = 100
+COLUMNS_MAX = 85
 
 
 @pytest.fixture

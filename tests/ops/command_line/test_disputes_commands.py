@@ -89,6 +89,7 @@ def test_list(shop):
     assert found["case_id"] is not None
     shown = shop.line("disputes", "list").stdout
     assert "8 d 23 h" in shown
+    assert 80 >= max(map(len, shown.splitlines()[:2]))
     assert f"`redress disputes evidence {dispute}`" in shown
 
 
@@ -179,7 +180,7 @@ def test_submit(shop):
     assert (dispute, "she used it") == (entry.object, entry.detail)
     shop.settle(30)
     assert "No dispute waits" in shop.line("disputes", "list").stdout
-    assert "handed in" in shop.line("disputes", "list", "--all").stdout
+    assert "under review" in shop.line("disputes", "list", "--all").stdout
 
 
 def test_a_second_answer_is_refused(shop):
@@ -208,6 +209,7 @@ def test_an_answer_that_got_lost(shop, kind):
     assert "call the same again, which is safe" in lost.stderr
     (written,) = shop.rows(dispute_submissions)
     assert "sending" == written.state
+    assert "sent, no answer" in shop.line("disputes", "list").stdout
     shop.control("faults", [])
 
     assert 0 == submit(shop, dispute, "--statement", "other words").exit_code
