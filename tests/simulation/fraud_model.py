@@ -11,6 +11,7 @@ from tests.simulation.stripe_history import GONE
 #: for nothing. Up to here giving back is no dearer, however much was used.
 _CERTAINLY_BACK_MINOR = 6_000
 _INQUIRY_MINOR = 1_500
+_GIVEN_UP = "SELECT object_id FROM look_ups WHERE state = 'given_up'"
 _SUSPENDED = "SELECT customer_id FROM accounts WHERE standing = 'suspended' AND cause = 'flag'"
 
 
@@ -90,9 +91,8 @@ class FraudModel:
         standing = [one for one in self._history.of_charge[charge_id] if one["status"] not in GONE]
         known = charge["currency"] == "usd" and charge["status"] == "succeeded"
         # What the payment was for could not be asked: the question was given up after its last try.
-        unread = charge_id in self._says.in_review and (
-            "stripe away for long" in self._world.swarm.faults
-        )
+        asked_for = {row[0] for row in self._world.store.raw.execute(_GIVEN_UP)}
+        unread = charge_id in self._says.in_review and charge["payment_intent"] in asked_for
         plain = alone and not asked and not grouped and not given_up and not unread
         return plain and small and known and not standing
 

@@ -37,6 +37,9 @@ def dispute(shop, rng):
     for _ in range(rng.randint(0, 2)):
         yield 1 + soon(rng)
         status = rng.choice(_OUTCOMES.get(status, ("won",)))
+        # Giving everything back ended it meanwhile.
+        if shop.world.book.get("disputes", made["id"])["status"] == "warning_closed":
+            return
         shop.till.control(f"disputes/{made['id']}", {"status": status})
 
 
