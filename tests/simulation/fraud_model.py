@@ -12,6 +12,10 @@ from tests.simulation.stripe_history import GONE
 _CERTAINLY_BACK_MINOR = 6_000
 _INQUIRY_MINOR = 1_500
 _GIVEN_UP = "SELECT object_id FROM look_ups WHERE state = 'given_up'"
+_CREDITS_LEFT = """
+    SELECT g.source, g.credits + coalesce(sum(e.credits), 0) FROM credit_entries g
+    LEFT JOIN credit_entries e ON e.grant_id = g.id WHERE g.kind = 'grant' GROUP BY g.id
+"""
 _SUSPENDED = "SELECT customer_id FROM accounts WHERE standing = 'suspended' AND cause = 'flag'"
 
 
@@ -49,9 +53,19 @@ class FraudModel:
             for charge_id, card in self._cards.items()
             if card in self._spoken_against
         }
+        self._lost()
         rests = {row[0] for row in self._world.store.raw.execute(_SUSPENDED)}
         if rests - spoken_against:
             self._breach("fraud", f"rest for nothing: {rests - spoken_against}")
+
+    def _lost(self):
+        """Report packs whose money the bank gave back for good and whose credits can still be used."""
+        if self._world.swarm.starts_observing:
+            return  # what was lost while nobody acted is left as it is
+        left = dict(self._world.store.raw.execute(_CREDITS_LEFT).fetchall())
+        for dispute in self._world.book.newest_first("disputes"):
+            if dispute["status"] == "lost" and left.get(dispute["charge"], 0) > 0:
+                self._breach("credits", f"{dispute['charge']} was lost, and its credits stay")
 
     def _back(self):
         """The payments that we gave back as fraud, each of them rightly."""

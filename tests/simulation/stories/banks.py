@@ -13,7 +13,6 @@ _FRAUD_TYPES = ("made_with_stolen_card", "misc", "unauthorized_use_of_card")
 _LATE_WINS = 0.3
 _WARNED_FIRST = 0.5
 _RULED = 0.4
-_ASKS = 0.3
 
 
 def _somebodys(shop, rng):
@@ -70,17 +69,21 @@ def small_inquiries(shop, rng):
 
 
 def dispute_at_once(shop, rng):
-    """An order is paid twice, and the second or the first payment is disputed, or asked about, within the same seconds."""
+    """An order is paid twice, and within the same seconds one of the two is disputed, asked about, or warned of."""
     group, buyer = shop.group(kind="same_order"), shop.buyer()
-    asks = rng.random() < _ASKS
+    what = rng.choice(("needs_response", "needs_response", "warning_needs_response", "warned"))
+    product = None if what == "needs_response" else "pack"
     for _ in range(2):
-        shop.pay(buyer, 1500, order="raced", group=group, product="pack" if asks else None)
+        shop.pay(buyer, 1500, order="raced", group=group, product=product)
     yield rng.uniform(0, 3)
     charge_id = group.charge_ids[rng.choice((0, 1, 1))]
-    made = _disputed(shop, charge_id, "warning_needs_response" if asks else "needs_response")
+    if what == "warned":
+        _warned(shop, rng, charge_id)
+        return
+    made = _disputed(shop, charge_id, what)
     yield 1 + soon(rng)
     # Giving everything back ends an inquiry, so that nothing may be left to move.
-    if not asks:
+    if what == "needs_response":
         shop.till.control(f"disputes/{made['id']}", {"status": rng.choice(("won", "lost"))})
 
 

@@ -34,6 +34,7 @@ DEFECTS = (
         new="        if approved and payment is None:",
         breaks="the thief keeps the subscription that the stolen card paid",
         invariant="request",
+        missing="not in 1,000 seeds: by the time a refund is accepted, its invoice has been told",
     ),
     Defect(
         name="fraud-beside-another-refund",
@@ -42,6 +43,7 @@ DEFECTS = (
         new="        if approved and not payment.charge_id:",
         breaks="one payment is refunded for two causes at once",
         invariant="I4",
+        missing="not in 1,000 seeds: two refunds of one payment are seldom under way at once",
     ),
     Defect(
         name="a-lost-dispute-costs-nothing",
