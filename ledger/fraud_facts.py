@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 
 from ledger.rows import AnyRow
-from ledger.stripe_tables import charges, disputes
-from policy.fraud_signals import DAY_SECONDS, Signal, Try
+from ledger.stripe_tables import charges, customers, disputes
+from policy.fraud_signals import DAY_SECONDS, Signal, Try, newness
 
 #: Of what shares one card, customer, address or device with a payment, at most so many tries are looked at.
 TRIES_MAX = 200
@@ -46,6 +46,7 @@ class Suspect:
     own: Try
     network: str | None
     told: Mapping[str, Signal]
+    of_customer: Mapping[str, Signal]  # what its customer tells, where the charge does not
     near: tuple[Try, ...]
 
 
@@ -56,8 +57,17 @@ def suspect(connection: Connection, charge_id: str) -> Suspect | None:
         return None
     own = _try(row)
     near = _tries(connection, _BEFORE, own, own.created - DAY_SECONDS, own.created)
-    told = json.loads(row.signals)
-    return Suspect(own=own, network=row.card_network, told=told, near=near)
+    of_customer: Mapping[str, Signal] = {
+        "disposable_email": row.disposable,
+        "new_customer": newness(own.created, row.customer_since),
+    }
+    return Suspect(
+        own=own,
+        network=row.card_network,
+        told=json.loads(row.signals),
+        of_customer=of_customer,
+        near=near,
+    )
 
 
 def later_payments(connection: Connection, own: Try) -> list[str]:
@@ -87,6 +97,11 @@ def payments_of_card(connection: Connection, charge_id: str) -> list[str]:
         "to": row.created + REPORT_SECONDS,
     }
     return list(connection.execute(OF_CARD, parameters).scalars())
+
+
+def payments_of_customer(connection: Connection, customer_id: str) -> list[str]:
+    """The newest payments of a customer, as many as anything looks at."""
+    return list(connection.execute(_OF_CUSTOMER, {"customer": customer_id}).scalars())
 
 
 def keys_of(own: Try) -> Iterable[str]:
@@ -145,8 +160,16 @@ _READ = (
 )
 
 # Statements are built once: building one costs as much as running it.
-_SUBJECT = select(*_READ, charges.c.signals, charges.c.card_network).where(
-    charges.c.charge_id == bindparam("charge")
+_SUBJECT = (
+    select(
+        *_READ,
+        charges.c.signals,
+        charges.c.card_network,
+        customers.c.disposable,
+        customers.c.created.label("customer_since"),
+    )
+    .outerjoin(customers, customers.c.customer_id == charges.c.customer_id)
+    .where(charges.c.charge_id == bindparam("charge"))
 )
 
 
@@ -170,6 +193,12 @@ OF_CARD = (
     select(charges.c.charge_id)
     .where(charges.c.card_fingerprint == bindparam("card"), charges.c.created.between(_FROM, _TO))
     .order_by(*_NEWEST)
+    .limit(TRIES_MAX)
+)
+_OF_CUSTOMER = (
+    select(charges.c.charge_id)
+    .where(charges.c.customer_id == bindparam("customer"))
+    .order_by(charges.c.created.desc())
     .limit(TRIES_MAX)
 )
 _GOOD = select(func.count()).select_from(

@@ -206,6 +206,7 @@ customers = _projection(
     "customer_id",
     Column("deleted", Boolean, nullable=False),
     _text("email_digest"),
+    _text("disposable"),
     _number("created", null=True),
 )
 Index("ix_customers_email", customers.c.email_digest)

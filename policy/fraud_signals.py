@@ -24,7 +24,8 @@ CATEGORIES: Final = (
     "postal_code_check",
     "address_check",
     "countries",  # of card, billing address and IP address: agree, differ
-    "disposable_email",  # yes, no
+    "disposable_email",  # yes, no; of the charge, or else of its customer
+    "new_customer",  # yes: made within the day before the payment; no
     "three_d_secure",  # Stripe's result: authenticated, attempt_acknowledged, …
     "listed",  # card, customer, address or device stand on the block list: block by a person, found by a case
 )
@@ -49,6 +50,13 @@ COUNTS: Final = (
 )
 
 Signal: TypeAlias = str | int | None
+
+
+def newness(paid_at: int, customer_since: int | None) -> str | None:
+    """Whether a customer was new when he paid (unix seconds); None where nobody knows since when he is one."""
+    if customer_since is None:
+        return None
+    return "yes" if paid_at - customer_since <= DAY_SECONDS else "no"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

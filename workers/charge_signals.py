@@ -37,7 +37,7 @@ def told_signals(fields: RenderedFields, address: str | None) -> str:
             billing.text_or_none("country"),
             metadata.text_or_none(IP_COUNTRY_KEY),
         ),
-        "disposable_email": None if address is None else _disposable(address),
+        "disposable_email": None if address is None else disposable(address),
         "three_d_secure": card.part("three_d_secure").text_or_none("result"),
     }
     return dump_canonical({name: value for name, value in found.items() if value is not None})
@@ -62,5 +62,6 @@ def _score(outcome: RenderedFields) -> int | None:
     return found if exact and isinstance(found, int) and 0 <= found <= _SCORE_MAX else None
 
 
-def _disposable(address: str) -> str:
+def disposable(address: str) -> str:
+    """`yes` for an e-mail address of a domain that gives them away by the hour, `no` for any other."""
     return "yes" if address.rpartition("@")[2].casefold() in blocklist else "no"

@@ -37,7 +37,12 @@ def signals_of(
         "warnings_of_card": reports.warnings_of_card,
         "good_payments_of_customer": good_payments(connection, own, known_before),
     }
-    told: Mapping[str, Signal] = {**suspect.told, **counted, **reported}
+    told: Mapping[str, Signal] = {
+        **suspect.of_customer,
+        **suspect.told,
+        **counted,
+        **reported,
+    }
     return {name: told.get(name) for name in (*CATEGORIES, *COUNTS)}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, select
 
 from ledger.cases import FRAUD, cases_about, cases_of_charges
-from ledger.fraud_facts import later_payments, payments_of_card
+from ledger.fraud_facts import later_payments, payments_of_card, payments_of_customer
 from ledger.projections import Projection, Sighting
 from ledger.stripe_tables import charges
 from policy.fraud_signals import Try
@@ -73,6 +73,11 @@ def _of_card(connection: Connection, sighting: Sighting, _projection: Projection
     return payments_of_card(connection, str(sighting.values["charge_id"]))
 
 
+def _of_customer(connection: Connection, sighting: Sighting, _projection: Projection) -> list[str]:
+    """What the customer paid: the address counts where the charge has none of its own."""
+    return payments_of_customer(connection, sighting.key)
+
+
 def _paid_and_suspected(
     connection: Connection, sighting: Sighting, _projection: Projection
 ) -> list[str]:
@@ -91,6 +96,7 @@ def _of_review(connection: Connection, sighting: Sighting, _projection: Projecti
 
 _TOUCHED: Mapping[str, _Touched] = {
     "charges": _Touched(columns=_TELLING | {"refunded_minor", "disputed"}, charge_ids=_of_charge),
+    "customers": _Touched(columns=frozenset({"disposable", "created"}), charge_ids=_of_customer),
     "disputes": _Touched(
         columns=frozenset({"status", "reason", "amount_minor", "due_by"}), charge_ids=_of_card
     ),

@@ -21,6 +21,7 @@ from workers.billing_objects import Values
 from workers.charge_signals import (
     DEVICE_KEY,
     IP_KEY,
+    disposable,
     metadata_digest,
     network_of,
     told_signals,
@@ -176,6 +177,7 @@ def _customer(fields: RenderedFields, _terms: DuplicateTerms) -> Values:
     return {
         "deleted": fields.flag("deleted"),
         "email_digest": None if address is None else email_digest(address),
+        "disposable": None if address is None else disposable(address),
         "created": fields.whole_or_none("created"),
     }
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ledger.fraud_facts import REPORT_SECONDS, SHARED, TRIES_MAX
 from ledger.payment_facts import dispute_standing, worst_dispute
-from policy.fraud_signals import DAY_SECONDS, Signal, Try
+from policy.fraud_signals import DAY_SECONDS, Signal, Try, newness
 from policy.payments import DisputeStanding
 
 #: Deliveries are tried for three days; what comes later than this after its time finds its payment gone.
@@ -70,6 +70,7 @@ class CaseHistory:
         self.payments: dict[str, SeenPayment] = {}
         self._sharing: dict[str, dict[str, list[tuple[int, str]]]] = {name: {} for name in SHARED}
         self._ages: list[tuple[int, str]] = []
+        self._customers: dict[str, tuple[int | None, str | None]] = {}
 
     def put_try(
         self, own: Try, told: str, captured_minor: int, refunded_minor: int
@@ -93,6 +94,22 @@ class CaseHistory:
         known.own, known.told, known.captured_minor = own, _told(told), captured_minor
         known.refunded_minor = refunded_minor
         return known, telling != (known.own, known.told, known.captured_minor)
+
+    def put_customer(
+        self, customer_id: str, since: int | None, disposable: str | None
+    ) -> list[str]:
+        """Write what a customer tells; his payments, if that is news. It is kept: there are fewer of them than payments."""
+        told = (since, disposable)
+        if self._customers.get(customer_id) == told:
+            return []
+        self._customers[customer_id] = told
+        entries = self._sharing["customer"].get(customer_id, [])
+        return [charge_id for _, charge_id in entries[-TRIES_MAX:]]
+
+    def of_customer(self, own: Try) -> dict[str, Signal]:
+        """What the customer of a payment tells, where its charge does not."""
+        since, disposable = self._customers.get(own.customer or "", (None, None))
+        return {"disposable_email": disposable, "new_customer": newness(own.created, since)}
 
     def tries_before(self, own: Try) -> list[Try]:
         """The tries that share something with this one, from the day that ends with it."""

@@ -129,6 +129,7 @@ class TermsTrial:
                     disputed += other.fraud_disputes
                     warned += len(other.warnings)
         told: dict[str, Signal] = {
+            **history.of_customer(own),
             **payment.told,
             **velocity(own, history.tries_before(own), rules.small_amounts_minor),
             "review": payment.review,

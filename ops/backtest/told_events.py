@@ -20,7 +20,10 @@ from workers.fraud_touching import TRY_COLUMNS
 from workers.rendered_fields import UnreadableRendering
 from workers.stripe_objects import Seen, read_object
 
-READ_TYPES: Final = ("charge.", "radar.early_fraud_warning.", "review.")
+READ_TYPES: Final = (
+    *("charge.", "radar.early_fraud_warning.", "review."),
+    *("customer.created", "customer.updated", "customer.deleted"),
+)
 _PAGE: Final = 2_000
 
 _Put: TypeAlias = Callable[[], list[str]]
@@ -133,25 +136,25 @@ class Reader:
         except UnreadableRendering:
             self.unread += 1
             return []
-        put = _PUT.get(sighting.table.name)
-        if put is None:
-            return []
         place = (sighting.seen_created, sighting.progress)
-        if self._progress.get(sighting.key, (0, 0)) > place:
+        if sighting.table.name not in _PUT or self._progress.get(sighting.key, (0, 0)) > place:
             return []
         self._progress[sighting.key] = place
-        values = sighting.values
-        if sighting.table.name == "charges":
-            touched = put(self._history, sighting.key, values)
-            for early in self._early.pop(sighting.key, ()):
-                touched += early()
-            return touched
-        about = str(values["charge_id"])
-        if about not in self._history.payments:
-            early_ones = self._early.setdefault(about, [])
-            early_ones.append(lambda: put(self._history, sighting.key, values))
+        return self._put(sighting.table.name, sighting.key, sighting.values)
+
+    def _put(self, kind: str, key: str, values: Mapping[str, object]) -> list[str]:
+        """Put an object's newest state in, or keep it until the payment that it is about is told."""
+        put = _PUT[kind]
+        about = values.get("charge_id")
+        if kind not in _OF_THEMSELVES and about not in self._history.payments:
+            waiting = self._early.setdefault(str(about), [])
+            waiting.append(lambda: put(self._history, key, values))
             return []
-        return put(self._history, sighting.key, values)
+        touched = put(self._history, key, values)
+        if kind == "charges":
+            for early in self._early.pop(key, ()):
+                touched += early()
+        return touched
 
     def forget(self, charge_ids: Iterable[str]) -> None:
         """Let the order of what is gone go, too."""
@@ -176,6 +179,12 @@ def _put_charge(history: CaseHistory, key: str, values: Mapping[str, object]) ->
         int(str(values["refunded_minor"])),
     )
     return [key, *history.later_payments(own)] if changed else [key]
+
+
+def _put_customer(history: CaseHistory, key: str, values: Mapping[str, object]) -> list[str]:
+    created = values["created"]
+    since = None if created is None else int(str(created))
+    return history.put_customer(key, since, _text(values["disposable"]))
 
 
 def _put_dispute(history: CaseHistory, key: str, values: Mapping[str, object]) -> list[str]:
@@ -207,8 +216,11 @@ def _text(found: object) -> str | None:
     return None if found is None else str(found)
 
 
+#: What is about no other payment.
+_OF_THEMSELVES: Final = frozenset({"charges", "customers"})
 _PUT: Final[Mapping[str, Callable[[CaseHistory, str, Mapping[str, object]], list[str]]]] = {
     "charges": _put_charge,
+    "customers": _put_customer,
     "disputes": _put_dispute,
     "early_fraud_warnings": _put_warning,
     "reviews": _put_review,

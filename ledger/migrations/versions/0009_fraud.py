@@ -24,6 +24,7 @@ def upgrade() -> None:
     )
     for name in ("network_reason_code", "case_type"):
         op.add_column("disputes", sa.Column(name, sa.Text(), nullable=True))
+    op.add_column("customers", sa.Column("disposable", sa.Text(), nullable=True))
     op.add_column("disputes", sa.Column("created", sa.BigInteger(), nullable=True))
     op.create_index("ix_charges_ip", "charges", ["ip_digest", "created"])
     op.create_index("ix_charges_device", "charges", ["device_digest", "created"])
