@@ -285,7 +285,8 @@ def _print_list(found: Sequence[Case], now_ms: int) -> None:
             (
                 _due(case, now_ms),
                 str(case.case_id),
-                case.kind.replace("_", " "),
+                # Without the id of what it is about: `show` and `--json` have it.
+                case.kind.partition(":")[0].replace("_", " "),
                 case.charge_id,
                 case.state.value,
                 case.note or "",

@@ -78,6 +78,27 @@ def test_nothing_yet(world):
     assert {"cases": []} == redress.json("cases", "list")
 
 
+def test_what_a_case_is_about_fits(world):
+    """The list names the kind without the id behind it, so that it fits a terminal; machines get both."""
+    redress, store = world
+    with store.write() as connection:
+        open_case(
+            connection,
+            kind="dispute:du_SOVCIcWo5OshpNRgeGKynLas",
+            charge_id="ch_1",
+            kept_charge_id=None,
+            customer_id="cus_1",
+            now_ms=NOON_MS,
+        )
+
+    shown = redress("cases", "list").stdout
+
+    assert " dispute " in shown
+    assert "du_SOV" not in shown
+    (found,) = redress.json("cases", "list")["cases"]
+    assert "dispute:du_SOVCIcWo5OshpNRgeGKynLas" == found["kind"]
+
+
 def test_queue(world, case_id):
     """What is due first is on top, what is late is said to be, and what is done is left out."""
     redress, store = world
