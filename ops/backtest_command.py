@@ -10,7 +10,13 @@ from sqlalchemy import Connection
 from ledger.list_entries import PERSON, entries
 from ledger.states import ListName
 from ops.backtest.backtest_run import Backtest, Backtested, InForce
-from ops.backtest.outcome_tally import VERDICTS, Outcome, Tally
+from ops.backtest.outcome_tally import (
+    VERDICT_WORDS,
+    VERDICTS,
+    Outcome,
+    Tally,
+    share_text,
+)
 from ops.backtest.terms_trial import Exemptions
 from ops.backtest.told_events import NoEvent, ToldEvent, exported_events, stored_events
 from ops.backtest_page import render_backtest
@@ -40,11 +46,6 @@ _HEADINGS: Final = {
     Outcome.DISPUTED: "disputed",
     Outcome.REFUNDED: "refunded",
     Outcome.FINE: "fine",
-}
-_WORDS: Final = {
-    Verdict.APPROVE: "given back",
-    Verdict.REVIEW: "looked at",
-    Verdict.DENY: "let through",
 }
 
 
@@ -159,7 +160,7 @@ def _print_tally(tally: Tally) -> None:
         ("", "payments", *_HEADINGS.values()),
         [
             (
-                _WORDS[verdict],
+                VERDICT_WORDS[verdict],
                 str(tally.of_verdict(verdict)),
                 *(str(tally.payments[verdict, outcome]) for outcome in _HEADINGS),
             )
@@ -171,7 +172,7 @@ def _print_tally(tally: Tally) -> None:
         str(Money(amount_minor=minor, currency=currency))
         for currency, minor in tally.money_of(Verdict.APPROVE).items()
     )
-    shares = f"precision {_share(tally.precision)}, recall {_share(tally.recall)}"
+    shares = f"precision {share_text(tally.precision)}, recall {share_text(tally.recall)}"
     say(f"{back or 'Nothing'} given back; {shares}.")
     if tally.signals:
         print_table(
@@ -190,7 +191,3 @@ def _print_tally(tally: Tally) -> None:
             ],
             right=("given back", "looked at", "fraud", "of known"),
         )
-
-
-def _share(found: float | None) -> str:
-    return "not known" if found is None else f"{found:.3f}"

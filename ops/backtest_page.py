@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from ops.backtest.backtest_run import Backtested
-from ops.backtest.outcome_tally import VERDICTS, Outcome, Tally
+from ops.backtest.outcome_tally import (
+    VERDICT_WORDS,
+    VERDICTS,
+    Outcome,
+    Tally,
+    share_text,
+)
+from ops.page_templates import page_templates
 from policy.decision import Verdict
 from policy.money import Money
 
-_WORDS: Final = {
-    Verdict.APPROVE: "given back",
-    Verdict.REVIEW: "looked at",
-    Verdict.DENY: "let through",
-}
 #: The width of a whole bar, in the SVG's units.
 _BAR: Final = 1_000
 
@@ -65,14 +65,7 @@ class TermsSection:
 
 def render_backtest(result: Backtested) -> str:
     """The page as a document."""
-    templates = Environment(
-        loader=PackageLoader("ops"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = page_templates()
     return templates.get_template("backtest.html").render(
         result=result,
         bar=_BAR,
@@ -100,8 +93,8 @@ def _section(name: str, tally: Tally) -> TermsSection:
         name=name,
         bars=tuple(_bar(tally, verdict) for verdict in VERDICTS),
         money=", ".join(back) or "nothing",
-        precision=_share(tally.precision),
-        recall=_share(tally.recall),
+        precision=share_text(tally.precision),
+        recall=share_text(tally.recall),
         signals=tuple(sorted(lines, key=lambda line: (-line.fraud, line.name))),
     )
 
@@ -109,7 +102,7 @@ def _section(name: str, tally: Tally) -> TermsSection:
 def _bar(tally: Tally, verdict: Verdict) -> Bar:
     payments = tally.of_verdict(verdict)
     return Bar(
-        label=_WORDS[verdict],
+        label=VERDICT_WORDS[verdict],
         payments=payments,
         segments=tuple(_segments(tally, verdict, payments)),
     )
@@ -133,7 +126,3 @@ def _segments(tally: Tally, verdict: Verdict, payments: int) -> Iterator[Segment
 
 def _css(outcome: Outcome) -> str:
     return outcome.name.lower()
-
-
-def _share(found: float | None) -> str:
-    return "not known" if found is None else f"{found:.3f}"

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from ops.evidence_pack import Buyer, EvidencePack
 from ops.moments import moment_text
+from ops.page_templates import page_templates
 from policy.money import Money
 
 
@@ -23,14 +22,7 @@ class EvidenceSection:
 
 def render_evidence(pack: EvidencePack) -> str:
     """The page as a document."""
-    templates = Environment(
-        loader=PackageLoader("ops"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = page_templates()
     dispute = pack.dispute
     return templates.get_template("evidence.html").render(
         pack=pack,

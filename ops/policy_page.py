@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from ops.page_sentences import PAGE_SECTIONS, after_amounts, sentences
+from ops.page_templates import page_templates
 from policy.clauses import Clause
 from policy.terms_file import Terms
 
@@ -49,14 +48,7 @@ def render_page(terms: Terms, page_format: str, contact: str | None = None) -> s
 
     `contact` is where customers ask, which is no part of the terms.
     """
-    templates = Environment(
-        loader=PackageLoader("ops"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = page_templates()
     templates.filters["markdown"] = _markdown
     return templates.get_template(_TEMPLATES[page_format]).render(
         day=_day(terms),

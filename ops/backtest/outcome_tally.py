@@ -26,6 +26,17 @@ FRAUDULENT: Final = frozenset({Outcome.FRAUD, Outcome.WARNED})
 #: How it would have ended is known.
 _KNOWN: Final = frozenset(Outcome) - {Outcome.REFUNDED}
 VERDICTS: Final = (Verdict.APPROVE, Verdict.REVIEW, Verdict.DENY)
+#: What a verdict would have done, for people.
+VERDICT_WORDS: Final = {
+    Verdict.APPROVE: "given back",
+    Verdict.REVIEW: "looked at",
+    Verdict.DENY: "let through",
+}
+
+
+def share_text(found: float | None) -> str:
+    """A share for people, to a thousandth."""
+    return "not known" if found is None else f"{found:.3f}"
 
 
 def outcome_of(payment: SeenPayment) -> Outcome:
