@@ -86,7 +86,7 @@ def seal_decisions(connection: Connection, count_max: int) -> int:
 
 #: Ids are given out before the commit, so a few can appear after larger ones were sealed. Looking
 #: this far back finds them without reading the whole log at each sweep.
-_LATE_IDS_MAX = 10_000
+LATE_IDS_MAX = 10_000
 
 # Statements are built once: building one costs as much as running it.
 _APPEND = insert(decisions).returning(decisions.c.id)
@@ -102,7 +102,7 @@ _NEWEST_SEALED = select(func.coalesce(func.max(seals.c.decision_id), 0)).scalar_
 _UNSEALED = (
     select(decisions)
     .outerjoin(seals, seals.c.decision_id == decisions.c.id)
-    .where(seals.c.seq.is_(None), decisions.c.id > _NEWEST_SEALED - _LATE_IDS_MAX)
+    .where(seals.c.seq.is_(None), decisions.c.id > _NEWEST_SEALED - LATE_IDS_MAX)
     .order_by(decisions.c.id)
     .limit(bindparam("most", type_=Integer))
 )

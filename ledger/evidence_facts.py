@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, or_, select
 
+from ledger.cases import cases_of_charges
 from ledger.credit_tables import credit_entries
 from ledger.dispute_rows import Dispute, dispute_by_id
 from ledger.notice_tables import NoticeChannel, notices
@@ -13,7 +14,7 @@ from ledger.request_tables import refund_requests
 from ledger.rows import AnyRow
 from ledger.states import CreditKind, NoticeState
 from ledger.stripe_tables import charges, disputes, early_fraud_warnings
-from ledger.tables import cases, decisions, events
+from ledger.tables import decisions, events
 from policy.compelling_evidence import (
     OLDER_DAYS_MAX,
     CardPayment,
@@ -21,9 +22,9 @@ from policy.compelling_evidence import (
     Element,
     compelling_evidence,
 )
+from policy.fraud_signals import DAY_SECONDS
 
 _ROWS_MAX: Final = 1_000
-_DAY_SECONDS: Final = 86_400
 _ELEMENTS: Final = {
     Element.PURCHASE_IP: "ip_digest",
     Element.DEVICE: "device_digest",
@@ -71,11 +72,7 @@ def evidence_facts(connection: Connection, dispute_id: str) -> EvidenceFacts | N
         reason_code=dispute.network_reason_code,
     )
     about = [charge.charge_id, *([charge.customer_id] if charge.customer_id else [])]
-    case_ids = list(
-        connection.execute(
-            select(cases.c.id).where(cases.c.charge_id == charge.charge_id).order_by(cases.c.id)
-        ).scalars()
-    )
+    case_ids = [one.case_id for one in cases_of_charges(connection, [charge.charge_id])]
     wanted = {charge.charge_id, *compelling.prior}
     return EvidenceFacts(
         dispute=dispute,
@@ -112,7 +109,7 @@ def _payments(connection: Connection, charge: AnyRow) -> Sequence[AnyRow]:
         )
         if value is not None
     ]
-    since = charge.created - (OLDER_DAYS_MAX + 1) * _DAY_SECONDS
+    since = charge.created - (OLDER_DAYS_MAX + 1) * DAY_SECONDS
     rows = connection.execute(
         select(charges)
         .where(

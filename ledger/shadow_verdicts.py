@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import Connection, and_, case, func, select
 
+from ledger.decisions import LATE_IDS_MAX
 from ledger.fraud_tables import shadow_verdicts
 from ledger.insert_once import insert_once
 from ledger.rows import AnyRow
 from ledger.tables import cases, decisions
 from policy.decision import Decision
-
-#: As in decisions.py: ids are given out before the commit, so a few appear late.
-_LATE_IDS_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +71,7 @@ def not_yet_compared(
         .outerjoin(shadow_verdicts, compared)
         .where(
             shadow_verdicts.c.id.is_(None),
-            decisions.c.id > newest - _LATE_IDS_MAX,
+            decisions.c.id > newest - LATE_IDS_MAX,
             decisions.c.made_ms >= since_ms,
         )
         .order_by(decisions.c.id)

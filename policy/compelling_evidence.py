@@ -11,11 +11,12 @@ from enum import StrEnum
 from itertools import combinations
 from typing import Final
 
+from policy.fraud_signals import DAY_SECONDS
+
 REASON_CODE: Final = "10.4"
 OLDER_DAYS_MIN: Final = 120
 OLDER_DAYS_MAX: Final = 364
 PRIOR_PAYMENTS: Final = 2
-_DAY_SECONDS: Final = 86_400
 
 
 class Element(StrEnum):
@@ -92,7 +93,7 @@ def is_enough(agreed: tuple[Element, ...]) -> bool:
 
 
 def _counts(one: CardPayment, disputed: CardPayment) -> bool:
-    days = disputed.created // _DAY_SECONDS - one.created // _DAY_SECONDS
+    days = disputed.created // DAY_SECONDS - one.created // DAY_SECONDS
     return one.paid and not one.accused and OLDER_DAYS_MIN <= days <= OLDER_DAYS_MAX
 
 

@@ -20,7 +20,7 @@ _TELLING = frozenset(
 )
 
 #: What a try can share with others → its column.
-TRY_COLUMNS: Mapping[str, str] = {
+_TRY_COLUMNS: Mapping[str, str] = {
     "customer": "customer_id",
     "card": "card_fingerprint",
     "email": "email_digest",
@@ -52,16 +52,19 @@ def _of_charge(connection: Connection, sighting: Sighting, projection: Projectio
     if not projection.changed & _TELLING:
         known = cases_about(connection, FRAUD, [sighting.key])
         return [sighting.key] if known else []
-    values = sighting.values
-    own = Try(
-        charge_id=sighting.key,
+    return [sighting.key, *later_payments(connection, told_try(sighting.key, sighting.values))]
+
+
+def told_try(charge_id: str, values: Mapping[str, object]) -> Try:
+    """The try to pay that a charge's columns tell of."""
+    return Try(
+        charge_id=charge_id,
         created=int(str(values["created"])),
         succeeded=values["status"] == "succeeded",
         amount_minor=int(str(values["amount_minor"])),
         currency=str(values["currency"]),
-        **{name: _text(values[column]) for name, column in TRY_COLUMNS.items()},
+        **{name: _text(values[column]) for name, column in _TRY_COLUMNS.items()},
     )
-    return [sighting.key, *later_payments(connection, own)]
 
 
 def _text(found: object) -> str | None:

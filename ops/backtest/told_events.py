@@ -16,7 +16,7 @@ from ops.backtest.case_history import KEPT_SECONDS, CaseHistory
 from policy.fraud_signals import DAY_SECONDS, Try
 from policy.terms_file import DuplicateTerms
 from runtime.limits import BODY_BYTES_MAX
-from workers.fraud_touching import TRY_COLUMNS
+from workers.fraud_touching import told_try
 from workers.rendered_fields import UnreadableRendering
 from workers.stripe_objects import Seen, read_object
 
@@ -164,14 +164,7 @@ class Reader:
 
 
 def _put_charge(history: CaseHistory, key: str, values: Mapping[str, object]) -> list[str]:
-    own = Try(
-        charge_id=key,
-        created=int(str(values["created"])),
-        succeeded=values["status"] == "succeeded",
-        amount_minor=int(str(values["amount_minor"])),
-        currency=str(values["currency"]),
-        **{name: _text(values[column]) for name, column in TRY_COLUMNS.items()},
-    )
+    own = told_try(key, values)
     _, changed = history.put_try(
         own,
         str(values["signals"]),

@@ -161,15 +161,7 @@ class ShopFraud:
         return str(made["id"])
 
     def _card(self, name: str, kind: str = "visa") -> str:
-        method = self._till.post(
-            "/v1/payment_methods",
-            {
-                "type": "card",
-                "card": {"token": f"tok_{kind}"},
-                "metadata": {"sandbox_fingerprint": f"{name}-{self._till.run}"},
-            },
-        )
-        return str(method["id"])
+        return self._till.new_card(f"tok_{kind}", name)
 
     def _warn(self, one: Suspected) -> None:
         for charge in one.charges:

@@ -217,15 +217,7 @@ class Counter:
         return self._cards[who.number]
 
     def _new_card(self, who: Buyer) -> str:
-        method = self.till.post(
-            "/v1/payment_methods",
-            {
-                "type": "card",
-                "card": {"token": who.card_token},
-                "metadata": {"sandbox_fingerprint": f"{who.card}-{self.till.run}"},
-            },
-        )
-        return str(method["id"])
+        return self.till.new_card(who.card_token, who.card)
 
     def _paid_for_invoice(self, invoice_id: str) -> Paid:
         payments = self.till.get("/v1/invoice_payments", {"invoice": invoice_id})["data"]

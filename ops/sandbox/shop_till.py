@@ -48,6 +48,18 @@ class ShopTill:
         """POST to /v1; returns the object. Raises ShopRefused or HttpUnanswered."""
         return accepted(path, self._send("POST", path, params or {}))
 
+    def new_card(self, token: str, name: str) -> str:
+        """Return a new payment method of the card that `name` stands for within this run."""
+        method = self.post(
+            "/v1/payment_methods",
+            {
+                "type": "card",
+                "card": {"token": token},
+                "metadata": {"sandbox_fingerprint": f"{name}-{self.run}"},
+            },
+        )
+        return str(method["id"])
+
     def pay(self, path: str, params: Mapping[str, Any]) -> Json:
         """POST a payment intent's creation or confirmation; a declined card returns it as well.
 

@@ -424,6 +424,15 @@ def filled_store(request, database_templates, tmp_path_factory):
     databases.close()
 
 
+def fill_fraud(connection):
+    listed = {"list": "block", "subject": "card", "value": "fp_1", "origin": "person"}
+    put(connection, list_entries, **listed)
+    put(connection, shadow_verdicts, subject="decision:1", terms_digest="d")
+    write_submission(
+        connection, "du_1", "needs_response", params="{}", author="ana", now_ms=NOON_MS
+    )
+
+
 def fill(store):
     with store.write() as connection:
         store_events(connection, [new_event(state=EventState.IGNORED)], NOON_MS)
@@ -437,12 +446,7 @@ def fill(store):
         put(connection, credit_issues, source="in_1", ref="price_1", state="waiting", quantity=1)
         put(connection, refund_requests, key="k-1", state="waiting")
         put(connection, accounts, customer_id="cus_1", standing="active")
-        listed = {"list": "block", "subject": "card", "value": "fp_1", "origin": "person"}
-        put(connection, list_entries, **listed)
-        put(connection, shadow_verdicts, subject="decision:1", terms_digest="d")
-        write_submission(
-            connection, "du_1", "needs_response", params="{}", author="ana", now_ms=NOON_MS
-        )
+        fill_fraud(connection)
         claim = {"key": "c-1", "loss": "lost", "credits": 5}
         put(connection, credit_claims, **claim, state="waiting", next_attempt_ms=1)
         put(connection, credit_decisions, claim_id=1, verdict="approve", credits=5)
