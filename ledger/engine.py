@@ -23,12 +23,18 @@ from runtime.limits import DATABASE_LOCK_MS_MAX, DATABASE_STATEMENT_MS_MAX
 class Store:
     """One process's door to the database. Threads may share it; a forked child gets fresh connections."""
 
-    def __init__(self, url: str, lock_path: Path | None = None) -> None:
-        """`lock_path` is SQLite's writer lock; by default it lies beside the database file."""
+    def __init__(
+        self, url: str, lock_path: Path | None = None, scratch_schema: str | None = None
+    ) -> None:
+        """`lock_path` is SQLite's writer lock; by default it lies beside the database file.
+
+        `scratch_schema` is where a copy lies that is thrown away (`scratch_ledger.py`): on PostgreSQL its tables
+        are looked for there and nowhere else; on neither engine is a commit in it waited for on the disk.
+        """
         self._url = make_url(url)
         self.dialect = self._url.get_backend_name()
         self._lock = _WriterLock(lock_path or _lock_beside(self._url))
-        self._engine = _engine(self._url)
+        self._engine = _engine(self._url, scratch_schema)
         self._pid = os.getpid()
         _STORES.add(self)
 
@@ -126,12 +132,14 @@ def _lock_beside(url: URL) -> Path | None:
     return Path(f"{url.database}.lock")
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, scratch_schema: str | None) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, hide_parameters=True)
-        event.listen(engine, "connect", _prepare_sqlite)
+        prepare = _prepare_sqlite if scratch_schema is None else _prepare_scratch
+        event.listen(engine, "connect", prepare)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+    scratch = "" if scratch_schema is None else _SCRATCH_OPTIONS.format(schema=scratch_schema)
     return create_engine(
         url,
         hide_parameters=True,  # payloads and names have no place in an error's text (invariant I11)
@@ -142,7 +150,7 @@ def _engine(url: URL) -> Engine:
             "connect_timeout": 5,
             "options": f"-c lock_timeout={DATABASE_LOCK_MS_MAX}"
             f" -c statement_timeout={DATABASE_STATEMENT_MS_MAX}"
-            " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
+            " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC" + scratch,
         },
     )
 
@@ -158,6 +166,15 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "trusted_schema=OFF",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_scratch(connection: Any, record: Any) -> None:
+    _prepare_sqlite(connection, record)
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+#: The name is ours (`scratch_ledger.py`) and has no character that an option's value would need to escape.
+_SCRATCH_OPTIONS = " -c search_path={schema} -c synchronous_commit=off"
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
+from ledger.event_relations import objects_of_charge, objects_of_subscription
 from ledger.rows import AnyRow
 from ledger.states import EventState
 from ledger.tables import cases, decisions, events, refund_intents
@@ -26,6 +27,10 @@ class EventFilter:
     states: tuple[EventState, ...] = ()
     object_id: str | None = None
     lane: str | None = None  # the customer, as a rule
+    charge_id: str | None = None  # and what was done to it and what it paid
+    subscription_id: str | None = None  # and its invoices and what paid them
+    verdicts: tuple[str, ...] = ()  # that the events led to
+    terms_version: str | None = None  # under which something was decided from them
     since_ms: int | None = None
     until_ms: int | None = None  # exclusive
 
@@ -50,7 +55,27 @@ class EventFilter:
             found.append(events.c.received_ms >= self.since_ms)
         if self.until_ms is not None:
             found.append(events.c.received_ms < self.until_ms)
+        return found + self._related()
+
+    def _related(self) -> list[ColumnElement[bool]]:
+        """The conditions that other tables answer."""
+        found: list[ColumnElement[bool]] = []
+        if self.charge_id is not None:
+            found.append(events.c.object_id.in_(objects_of_charge(self.charge_id)))
+        if self.subscription_id is not None:
+            found.append(events.c.object_id.in_(objects_of_subscription(self.subscription_id)))
+        if self.verdicts or self.terms_version is not None:
+            found.append(events.c.id.in_(self._decided()))
         return found
+
+    def _decided(self) -> Select[int | None]:
+        """The rows of the events that led to the decisions that are meant."""
+        query = select(decisions.c.event_row_id).where(decisions.c.event_row_id.is_not(None))
+        if self.verdicts:
+            query = query.where(decisions.c.verdict.in_(self.verdicts))
+        if self.terms_version is not None:
+            query = query.where(decisions.c.terms_version == self.terms_version)
+        return query
 
 
 def list_events(

@@ -60,6 +60,7 @@ class ReplayStep:
 
     replayed: int
     last_row: int
+    row_ids: tuple[int, ...] = ()
 
 
 def plan_replay(connection: Connection, order: ReplayOrder) -> ReplayPlan:
@@ -83,6 +84,14 @@ def plan_replay(connection: Connection, order: ReplayOrder) -> ReplayPlan:
     )
 
 
+def next_rows(
+    connection: Connection, order: ReplayOrder, *, last_row: int, count_max: int
+) -> list[int]:
+    """The next rows that the order means, up to `last_row`, oldest first."""
+    query = _chosen(order).where(events.c.id <= last_row).limit(count_max)
+    return [row.id for row in connection.execute(query)]
+
+
 def replay_step(
     connection: Connection,
     order: ReplayOrder,
@@ -101,9 +110,10 @@ def replay_step(
     ).all()
     if not rows:
         return ReplayStep(replayed=0, last_row=order.after_row)
+    row_ids = tuple(row.id for row in rows)
     connection.execute(
         update(events)
-        .where(events.c.id.in_([row.id for row in rows]))
+        .where(events.c.id.in_(row_ids))
         .values(
             state=EventState.NEW.value,
             note=None,
@@ -116,7 +126,7 @@ def replay_step(
     )
     for row in rows:
         _record_replay(connection, row, author, now_ms)
-    return ReplayStep(replayed=len(rows), last_row=rows[-1].id)
+    return ReplayStep(replayed=len(rows), last_row=row_ids[-1], row_ids=row_ids)
 
 
 def _record_replay(connection: Connection, row: AnyRow, author: ReplayAuthor, now_ms: int) -> None:

@@ -49,6 +49,13 @@ class LookUpState(StrEnum):
     GIVEN_UP = "given_up"  # Stripe could not answer after every try
 
 
+class ReplayState(StrEnum):
+    """Where a replay stands that was started."""
+
+    RUNNING = "running"  # somebody is at it, or was when it broke off: it can be resumed
+    DONE = "done"  # everything that was meant has been put back
+
+
 class CreditKind(StrEnum):
     """What an entry does to a customer's credits."""
 

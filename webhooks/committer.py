@@ -20,11 +20,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ledger.engine import Store
 from ledger.events import NewEvent, Receipt
+from ledger.parsing import unreadable_event
 from ledger.states import EventState
 from runtime import limits
 from runtime.clock import Clock
 from runtime.probes import probe
-from webhooks.parsing import unreadable_event
 
 #: Told from the writer's thread what became of an event; None: it could not be stored.
 Done = Callable[[Receipt | None], None]

@@ -7,13 +7,13 @@ from typing import Final
 import structlog
 
 from ledger.events import NewEvent, Receipt
+from ledger.parsing import Expected, parse_event
 from ledger.states import EventState
 from runtime import limits
 from runtime.clock import Clock
 from webhooks import answers
 from webhooks.answers import Answer
 from webhooks.committer import Committer
-from webhooks.parsing import Expected, parse_event
 from webhooks.refusals import RefusalLog
 from webhooks.signature import Refusal, SignatureCheck, SignatureRefused
 

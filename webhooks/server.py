@@ -18,6 +18,7 @@ from granian.server.embed import Server
 from redis.exceptions import RedisError
 
 from ledger.inbox import store_events
+from ledger.parsing import Expected
 from ledger.schema_revision import NEWEST_REVISION, schema_revision
 from runtime import limits
 from runtime.settings import Settings
@@ -26,7 +27,6 @@ from webhooks.app import create_app
 from webhooks.committer import Committer
 from webhooks.front import Front
 from webhooks.health import Readiness
-from webhooks.parsing import Expected
 from webhooks.product_api import ProductApi
 from webhooks.receive import Receiver
 from webhooks.signature import SignatureCheck

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ledger.engine import Store
+from runtime.bells import Bell
 from runtime.clock import Clock
 from runtime.queues import (
     CHANGE_PLAN_JOB,
@@ -15,7 +16,6 @@ from runtime.queues import (
     RESTORE_PLAN_JOB,
     SEND_NOTICE_JOB,
     SEND_REFUND_JOB,
-    Wakeups,
 )
 from runtime.settings import Settings
 from workers.catalogue_book import CatalogueBook
@@ -54,7 +54,7 @@ class WorkerContext:
     store: Store
     clock: Clock
     gateway: Gateway
-    wakeups: Wakeups
+    wakeups: Bell
     terms: TermsBook = field(default_factory=TermsBook)
     catalogue: CatalogueBook = field(default_factory=CatalogueBook)
     shadow: ShadowTerms | None = None
@@ -63,7 +63,7 @@ class WorkerContext:
 
 
 def ring_for(
-    wakeups: Wakeups,
+    wakeups: Bell,
     intents: Iterable[str],
     look_ups: Iterable[int],
     *,

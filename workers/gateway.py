@@ -6,6 +6,7 @@ is the only one. Every error becomes one of ours (`gateway_errors.py`). Telemetr
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import stripe
@@ -13,7 +14,8 @@ from stripe import StripeClient, StripeError
 
 from runtime.limits import STRIPE_CONNECT_SECONDS_MAX, STRIPE_READ_SECONDS_MAX
 from runtime.settings import Settings
-from workers.gateway_errors import Declined, GatewayError, Rejected, Throttled, Unknown
+from workers.gateway_errors import Unknown
+from workers.stripe_errors import sort_error
 
 Rendered = dict[str, Any]
 
@@ -38,6 +40,14 @@ PRELOADED = (
 
 #: Stripe's page size limit; one charge has far fewer refunds or disputes.
 _PAGE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPage:
+    """One page of one of Stripe's lists, in its order (the newest first), and whether there is more beyond it."""
+
+    data: list[Rendered]
+    has_more: bool
 
 
 class Gateway(Protocol):
@@ -101,6 +111,9 @@ class Gateway(Protocol):
 
     def change_balance(self, customer_id: str, params: str, idempotency_key: str) -> Rendered:
         """Write an entry into a customer's balance by these exact parameters under this key."""
+
+    def list_page(self, resource: str, query: Mapping[str, Any]) -> ListPage:
+        """One page of a list, such as that of `events`, as Stripe wrote it."""
 
 
 class StripeGateway:
@@ -245,6 +258,11 @@ class StripeGateway:
         create = self._client.v1.customers.balance_transactions.create
         return _asked(lambda: _rendered(create(customer_id, given, options)))
 
+    def list_page(self, resource: str, query: Mapping[str, Any]) -> ListPage:
+        """One page of a list, such as that of `events`, as Stripe wrote it."""
+        path = f"/v1/{resource}"
+        return _asked(lambda: _page_of(self._client.raw_request("get", path, **query)))
+
     def submit_evidence(self, dispute_id: str, params: str, idempotency_key: str) -> Rendered:
         """Answer a dispute by these exact parameters (a JSON text) under this key; the bank gets them at once."""
         given, options = _exactly(params, idempotency_key)
@@ -276,28 +294,6 @@ def _asked(call: Callable[[], Answer]) -> Answer:
         raise Unknown("unreadable_answer") from None
 
 
-def sort_error(error: StripeError) -> GatewayError:
-    """Which of ours an SDK error is. Source: stripe-python 16.1 and Stripe's error pages."""
-    code = _code(error)
-    if isinstance(error, stripe.RateLimitError) or code in ("rate_limit", "lock_timeout"):
-        return Throttled(code)
-    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        # Nothing was executed and only the key is wrong: the refund waits until that is mended.
-        return Throttled(code)
-    if isinstance(error, stripe.CardError):
-        return Declined(code)
-    if isinstance(error, stripe.InvalidRequestError | stripe.IdempotencyError):
-        return Rejected(code)
-    return Unknown(code)
-
-
-def _code(error: StripeError) -> str:
-    """Stripe's code; the SDK fills `error.code` for some classes only."""
-    inner = getattr(error, "error", None)
-    code = error.code or getattr(inner, "code", None) or getattr(inner, "type", None)
-    return str(code or type(error).__name__)
-
-
 def _rendered(found: Any) -> Rendered:
     rendered = found.to_dict(for_json=True)
     if not isinstance(rendered, dict):
@@ -311,3 +307,12 @@ def _every(page: Any) -> list[Rendered]:
         # More than a page of refunds on one charge: we do not see all of them, so we do not know.
         raise Unknown("more_than_one_page")
     return found
+
+
+def _page_of(answer: Any) -> ListPage:
+    """Not through the SDK's objects, which write some numbers otherwise than Stripe does."""
+    loaded = json.loads(answer.body)
+    data = loaded["data"]
+    if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
+        raise Unknown("unreadable_answer")
+    return ListPage(data=data, has_more=bool(loaded["has_more"]))

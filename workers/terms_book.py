@@ -1,6 +1,7 @@
 """Every version of the terms, read once: which one decides about a purchase of a given moment."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from ledger.payment_facts import Reach
 from policy.payment_links import link_between
@@ -11,8 +12,9 @@ from policy.terms_file import Terms, load_every_version
 class TermsBook:
     """The terms by effective date. Raises TermsError at birth when a file cannot be understood."""
 
-    def __init__(self) -> None:
-        self._versions = load_every_version()
+    def __init__(self, versions: Sequence[Terms] | None = None) -> None:
+        """`versions` are the shipped ones unless others are to be tried, the one that took effect first at the front."""
+        self._versions = load_every_version() if versions is None else tuple(versions)
         self._effective = [terms.effective for terms in self._versions]
 
     @property

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from ledger.engine import Store
 from ledger.inbox import store_events
+from ledger.parsing import Expected, parse_event
 from ledger.tables import events
 from runtime.clock import SystemClock
 from runtime.settings import load_settings
@@ -19,7 +20,6 @@ from tests.bench.figures import Figure
 from tests.bench.load_generator import SECRET, quantile
 from tests.bench.shop_events import ShopEvents
 from tests.bench.stack import API_KEY, Stack
-from webhooks.parsing import Expected, parse_event
 from workers.context import WorkerContext
 from workers.drain import drain_events
 

@@ -14,11 +14,11 @@ import orjson
 import psycopg
 from sqlalchemy import Table, make_url
 
+from ledger.parsing import Expected, parse_event
 from ledger.stripe_tables import charges, customers, invoice_payments, invoices, payment_intents
 from ledger.tables import events
 from policy.terms_file import load_terms
 from tests.bench.shop_events import ATTEMPT, CREATED, CUSTOMER, STORY, ShopEvents, Template
-from webhooks.parsing import Expected, parse_event
 from workers.stripe_objects import Seen, read_object
 
 TABLES = (events, customers, payment_intents, charges, invoices, invoice_payments)

@@ -19,6 +19,7 @@ from ledger.ending_tables import subscription_ends
 from ledger.engine import Store
 from ledger.events import NewEvent
 from ledger.inbox import store_events
+from ledger.parsing import Expected, parse_event
 from ledger.plan_change_tables import plan_changes
 from ledger.refund_intents import Intent
 from ledger.refund_intents import _intent as intent_of_row
@@ -44,7 +45,6 @@ from runtime.queues import (
 from runtime.settings import Settings, load_settings
 from tests.fakes.frozen_clock import FrozenClock
 from tests.fakes.in_process_stripe import InProcessStripe
-from webhooks.parsing import Expected, parse_event
 from workers.catalogue_book import CatalogueBook
 from workers.claim_judging import judge_claim
 from workers.context import WorkerContext

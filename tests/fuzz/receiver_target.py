@@ -12,6 +12,7 @@ from sqlalchemy import delete, event, select
 
 from ledger.engine import Store
 from ledger.inbox import store_events
+from ledger.parsing import Expected
 from ledger.rows import AnyRow
 from ledger.schema import migrate
 from ledger.tables import events
@@ -21,7 +22,6 @@ from tests.fuzz.delivery_grammar import ANY_BYTES, SIGNED_BYTES, Sent, delivery
 from tests.fuzz.processor import Processor
 from tests.webhooks.signed_events import JSON_TYPE, OLD_SECRET, SECRET, sign
 from webhooks.committer import Committer
-from webhooks.parsing import Expected
 from webhooks.receive import Delivery, Receiver
 from webhooks.signature import SignatureCheck
 

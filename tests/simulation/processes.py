@@ -8,6 +8,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.exc import DBAPIError
 
 from ledger.inbox import store_events
+from ledger.parsing import Expected
 from runtime.limits import (
     COMMIT_BATCH_ROWS_MAX,
     DRAIN_JOB_SECONDS_MAX,
@@ -32,7 +33,6 @@ from tests.simulation.courier import OLD_SECRET, SECRET
 from tests.simulation.stripe_line import DirectGateway, SdkClient
 from webhooks.answers import Answer
 from webhooks.committer import Committer
-from webhooks.parsing import Expected
 from webhooks.receive import Receiver
 from webhooks.signature import SignatureCheck
 from workers.context import WorkerContext

@@ -15,6 +15,7 @@ import stripe
 from ops.sandbox import faults
 from ops.sandbox.shop_till import form_pairs
 from runtime.limits import STRIPE_READ_SECONDS_MAX
+from workers.gateway import ListPage
 from workers.gateway_errors import Declined, Rejected, Throttled, Unknown
 
 _PAGE = 100
@@ -243,6 +244,11 @@ class DirectGateway:
         """Write an entry into a customer's balance by these exact parameters under this key."""
         path = f"/v1/customers/{customer_id}/balance_transactions"
         return self._post(path, json.loads(params), idempotency_key)
+
+    def list_page(self, resource, query):
+        """One page of a list, such as that of `events`."""
+        page = self._call("GET", f"/v1/{resource}", query, _HEADERS)
+        return ListPage(data=page["data"], has_more=page["has_more"])
 
     def _post(self, path, params, idempotency_key):
         headers = _HEADERS | {"Idempotency-Key": idempotency_key}

@@ -52,6 +52,10 @@ CALLS = {
     "an entry for an unknown customer": lambda gateway, _: gateway.change_balance(
         "cus_unknown", '{"amount":100,"currency":"usd"}', "key"
     ),
+    "a page of events": lambda gateway, _: gateway.list_page("events", {"limit": 2}),
+    "a page after an unknown event": lambda gateway, _: gateway.list_page(
+        "events", {"ending_before": "evt_unknown", "created": {"gte": 1}}
+    ),
     "too large a refund": lambda gateway, paid: gateway.create_refund(
         f'{{"charge":"{paid}","amount":99999}}', "key"
     ),

@@ -3,12 +3,12 @@
 import pytest
 
 from ledger.inbox import store_events
+from ledger.parsing import Expected
 from runtime.queues import Wakeups
 from tests.databases import Databases
 from tests.webhooks.signed_events import OLD_SECRET, SECRET
 from tests.webhooks.web_process import WebProcess
 from webhooks.committer import Committer
-from webhooks.parsing import Expected
 from webhooks.receive import Receiver
 from webhooks.signature import SignatureCheck
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from tests.webhooks.test_parsing import UNREADABLE
 
 from ledger.event_types import HANDLED
 from tests.fakes.at_once import at_once
@@ -18,7 +19,6 @@ from tests.webhooks.signed_events import (
     new_id,
     sign,
 )
-from tests.webhooks.test_parsing import UNREADABLE
 from tests.webhooks.web_process import read_answer
 
 #: What of the policy the product API speaks with: reasons, verdicts and clauses, and what they are made of.

@@ -10,8 +10,9 @@ from ops.sandbox.sandbox_server import SandboxServer
 from ops.sandbox.stripe_stand_in import SandboxStripe
 from tests.fakes.frozen_clock import FrozenClock
 from tests.fakes.worker_world import worker_settings
-from workers.gateway import StripeGateway, sort_error
+from workers.gateway import StripeGateway
 from workers.gateway_errors import Declined, GatewayError, Rejected, Throttled, Unknown
+from workers.stripe_errors import sort_error
 
 SECRET_TEXT = "buyer@shop.example 4242424242424242 sk_test_in_a_text"
 

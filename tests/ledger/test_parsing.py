@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.parsing import Expected, parse_event
 from ledger.states import EventState
 from runtime import limits
 from tests.webhooks.signed_events import event_body, event_fields
-from webhooks.parsing import Expected, parse_event
 
 OURS = Expected(livemode=False, account="acct_ours")
 
