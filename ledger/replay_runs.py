@@ -22,7 +22,7 @@ class ReplayRun:
 
     run_id: int
     source: str
-    selection: str  # canonical JSON
+    selection: str  # JSON
     author: ReplayAuthor
     state: ReplayState
     cursor: str

@@ -15,7 +15,7 @@ replays = Table(
     metadata,
     Column("id", RowId, primary_key=True),
     Column("source", Text, nullable=False),  # ledger | file | stripe
-    Column("selection", Text, nullable=False),  # canonical JSON
+    Column("selection", Text, nullable=False),  # JSON
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("origin", Text, nullable=False),

@@ -15,6 +15,7 @@ from ops.evidence_answer import answer_params
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
+from ops.stripe_at_hand import open_gateway
 from ops.terminal import json_option, print_json, say
 from runtime.setting_values import Mode
 from runtime.wiring import Wiring
@@ -99,9 +100,7 @@ def _gateway(wiring: Wiring) -> StripeGateway:
         raise click.ClickException(
             "REDRESS_MODE is observe, so nothing is sent to Stripe. Set it to enforce."
         )
-    if settings.stripe_api_key is None:
-        raise click.ClickException("STRIPE_API_KEY is not set, so there is no Stripe to answer.")
-    return StripeGateway(settings)
+    return open_gateway(settings)
 
 
 def _told(wiring: Wiring, dispute_id: str, *, as_json: bool) -> None:

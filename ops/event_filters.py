@@ -8,6 +8,7 @@ import click
 from ledger.event_queries import EventFilter
 from ledger.states import EventState
 from ops.moments import Moment
+from policy.decision import Verdict
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,9 +27,30 @@ _OPTIONS: Final = (
     ),
     click.option("--object", "object_id", help="Stripe's id of what the events are about."),
     click.option("--customer", "lane", help="The customer whose events are meant."),
+    click.option("--charge", "charge_id", help="A charge, what was done to it, what it paid."),
+    click.option(
+        "--subscription", "subscription_id", help="A subscription, its invoices and payments."
+    ),
+    click.option(
+        "--decision",
+        "verdicts",
+        multiple=True,
+        type=click.Choice([verdict.value for verdict in Verdict]),
+        help="What they led to.",
+    ),
+    click.option("--terms", "terms_version", help="Under which they were decided: 2025-09-14."),
     click.option("--since", type=Moment(), help="Received then or later: 2h, 2026-01-31."),
     click.option("--until", type=Moment(), help="Received before then."),
 )
+
+
+_NAMING: Final = {
+    "object_id": "--object",
+    "lane": "--customer",
+    "charge_id": "--charge",
+    "subscription_id": "--subscription",
+    "terms_version": "--terms",
+}
 
 
 def filter_options(command: Command) -> Command:
@@ -40,11 +62,9 @@ def filter_options(command: Command) -> Command:
 
 def event_filter(filters: Mapping[str, Any], references: tuple[str, ...] = ()) -> EventFilter:
     """The filter that the options make. Blank values and empty spans are usage errors."""
-    for name in ("object_id", "lane"):
+    for name, option in _NAMING.items():
         if filters[name] is not None and not filters[name].strip():
-            raise click.UsageError(
-                "--object and --customer need an id; a blank one matches nothing."
-            )
+            raise click.UsageError(f"{option} needs a value; a blank one matches nothing.")
     since_ms, until_ms = filters["since"], filters["until"]
     if since_ms is not None and until_ms is not None and since_ms >= until_ms:
         raise click.UsageError("--since must be earlier than --until.")
@@ -56,8 +76,8 @@ def event_filter(filters: Mapping[str, Any], references: tuple[str, ...] = ()) -
         event_ids=tuple(reference for reference in references if not is_row_id(reference)),
         types=filters["types"],
         states=tuple(EventState(state) for state in filters["states"]),
-        object_id=filters["object_id"],
-        lane=filters["lane"],
+        **{name: filters[name] for name in _NAMING},
+        verdicts=filters["verdicts"],
         since_ms=since_ms,
         until_ms=until_ms,
     )

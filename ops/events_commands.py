@@ -20,6 +20,7 @@ from ops.moments import duration_text, moment_text, short_moment
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.replay_command import replay
+from ops.replays_command import replays_command
 from ops.terminal import json_option, print_facts, print_json, print_table, say
 from policy.money import Money
 from runtime.limits import SWEEP_ROWS_MAX
@@ -34,6 +35,7 @@ def events() -> None:
 
 
 events.add_command(replay)
+events.add_command(replays_command)
 
 
 @events.command("list", epilog="Example: redress events list --type 'charge.*' --since 2h")

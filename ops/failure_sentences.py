@@ -4,6 +4,8 @@ import click
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ledger.replay_runs import ReplayOvertaken
+from ledger.scratch_ledger import NoScratchLedger
 from ops.operator_context import NoLedgerYet
 from policy.catalogue import CatalogueError
 from policy.terms_file import TermsError
@@ -19,6 +21,12 @@ NOT_MIGRATED = (
     " brings it up to date."
 )
 
+#: Errors whose text is written for operators.
+_IN_SENTENCES = (
+    *(NoLedgerYet, DataFolderInUse, CatalogueError, TermsError, click.ClickException),
+    *(NoScratchLedger, ReplayOvertaken),
+)
+
 
 def failure_sentences(error: Exception) -> tuple[str, ...]:
     """One sentence per problem. None repeats a library's text, which may name a login or a row."""
@@ -26,9 +34,7 @@ def failure_sentences(error: Exception) -> tuple[str, ...]:
         return error.problems
     if isinstance(error, click.Abort):
         return ("Stopped before it was done.",)
-    if isinstance(
-        error, NoLedgerYet | DataFolderInUse | CatalogueError | TermsError | click.ClickException
-    ):
+    if isinstance(error, _IN_SENTENCES):
         return (str(error),)
     if isinstance(error, SQLAlchemyError):
         return (database_sentence(error),)

@@ -13,10 +13,10 @@ from ops.plan_changes_commands import (
     withdraw_command,
 )
 from ops.plan_seen_commands import accept_command, restore_command, seen_command
+from ops.stripe_at_hand import open_gateway
 from ops.terminal import json_option, print_json, say
 from policy.money import Money
 from workers.catalogue_book import CatalogueBook
-from workers.gateway import StripeGateway
 from workers.gateway_errors import GatewayError, Rejected
 from workers.plan_at_stripe import PriceAtHand, price_at_hand, subscription_at_hand
 from workers.plan_preview import PlanPreview, preview_plan
@@ -65,9 +65,7 @@ def preview_command(
 
 def _previewed(operator: OperatorContext, subscription_id: str, price_id: str) -> PlanPreview:
     settings = operator.settings()
-    if settings.stripe_api_key is None:
-        raise click.ClickException("STRIPE_API_KEY is not set, so there is no Stripe to ask.")
-    gateway = StripeGateway(settings)
+    gateway = open_gateway(settings)
     catalogue = CatalogueBook(settings.redress_catalogue)
     try:
         subscription = subscription_at_hand(gateway, catalogue, subscription_id)

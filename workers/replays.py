@@ -35,6 +35,7 @@ from runtime.limits import (
     REPLAY_WAITING_MAX,
 )
 from runtime.settings import Settings
+from workers.catalogue_book import CatalogueBook
 from workers.context import WorkerContext
 from workers.drain import drain_events
 from workers.gateway import Gateway
@@ -100,6 +101,7 @@ class Forecaster:
     settings: Settings
     clock: Clock
     terms: TermsBook = field(default_factory=TermsBook)
+    catalogue: CatalogueBook = field(default_factory=CatalogueBook)
     left_alone: int = 0
     _context: WorkerContext = field(init=False)
     _start: Marks = field(init=False)
@@ -113,6 +115,7 @@ class Forecaster:
             gateway=cast(Gateway, _OutOfReach()),
             wakeups=SilentBell(),
             terms=self.terms,
+            catalogue=self.catalogue,
         )
         with self.scratch.read() as connection:
             self._start = read_marks(connection)
