@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, func, select
+from sqlalchemy import Column, ColumnElement, Connection, func, select
 
 from ledger.credit_tables import credit_entries
 from ledger.ending_tables import subscription_ends
@@ -132,7 +132,8 @@ def outcomes_of(
         .where(events.c.id.in_(row_ids))
         .order_by(events.c.id)
     ).all()
-    decided = _decided_from(connection, row_ids, after_decision)
+    of_these = decisions.c.event_row_id.in_(row_ids)
+    decided = _decided(connection, of_these, after_decision)
     return [
         EventOutcome(
             event_id=row.event_id,
@@ -146,9 +147,17 @@ def outcomes_of(
     ]
 
 
-def _decided_from(
-    connection: Connection, row_ids: Sequence[int], after_decision: int
-) -> Mapping[int, list[DecidedAnew]]:
+def decided_without_event(connection: Connection, after_decision: int) -> list[DecidedAnew]:
+    """The decisions after that one to which no event led: Stripe's answer to a question did."""
+    of_these = decisions.c.event_row_id.is_(None)
+    return [
+        one for found in _decided(connection, of_these, after_decision).values() for one in found
+    ]
+
+
+def _decided(
+    connection: Connection, of_these: ColumnElement[bool], after_decision: int
+) -> Mapping[int | None, list[DecidedAnew]]:
     before = decisions.alias("before")
     previous = (
         select(func.max(before.c.id))
@@ -167,12 +176,12 @@ def _decided_from(
         )
         .join(cases, cases.c.id == decisions.c.case_id)
         .outerjoin(refund_intents, refund_intents.c.case_id == cases.c.id)
-        .where(decisions.c.event_row_id.in_(row_ids), decisions.c.id > after_decision)
+        .where(of_these, decisions.c.id > after_decision)
         .order_by(decisions.c.id)
     ).all()
     earlier = _rulings(connection, [row.previous_id for row in rows if row.previous_id])
     followed = _followed(connection, [row.id for row in rows])
-    found: dict[int, list[DecidedAnew]] = defaultdict(list)
+    found: dict[int | None, list[DecidedAnew]] = defaultdict(list)
     for row in rows:
         then = earlier.get(row.previous_id)
         ends, told = followed[row.id]

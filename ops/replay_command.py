@@ -28,6 +28,7 @@ from ops.terminal import (
 from ops.terms_choice import ChosenTerms, TermsChoice
 from runtime.wiring import Wiring
 from workers.catalogue_book import CatalogueBook
+from workers.gateway import StripeGateway
 from workers.gateway_errors import GatewayError
 from workers.replays import Forecaster, ReplayRunner, ReplayStalled, Served
 from workers.terms_book import TermsBook
@@ -108,21 +109,24 @@ def _plan(wiring: Wiring, selection: Selection, given: dict[str, Any]) -> None:
 
 def _forecast(wiring: Wiring, selection: Selection, given: dict[str, Any]) -> dict[str, Any]:
     chosen: ChosenTerms | None = given["terms"]
+    settings = wiring.settings
     tally = ReplayTally()
     total = "" if selection.plan is None else f" of {selection.plan.events}"
     progress_line("making a copy of the ledger …")
-    with scratch_ledger(wiring.store, wiring.settings.redress_data) as scratch:
+    with scratch_ledger(wiring.store, settings.redress_data) as scratch:
         forecaster = Forecaster(
             live=wiring.store,
             scratch=scratch,
-            settings=wiring.settings,
+            settings=settings,
             clock=wiring.clock,
+            gateway=None if settings.stripe_api_key is None else StripeGateway(settings),
             terms=TermsBook(None if chosen is None else (chosen.terms,)),
-            catalogue=CatalogueBook(wiring.settings.redress_catalogue),
+            catalogue=CatalogueBook(settings.redress_catalogue),
         )
         try:
             for batch in selection.source.batches(""):
                 tally.add(forecaster.work(batch))
+                tally.add_answers(forecaster.answers())
                 progress_line(f"forecast of {tally.events}{total} events")
         except GatewayError as error:
             raise click.ClickException(stripe_sentence(error)) from error

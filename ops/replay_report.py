@@ -129,7 +129,12 @@ def _change_row(change: Change) -> Sequence[str]:
     if decided.refund is None and decided.now.amount_minor is not None:
         now += " (paid already)"
     then = "" if decided.then is None else ruling_text(decided.then)
-    return change.event_id, f"{decided.case_kind} {decided.charge_id}", then, now
+    return (
+        change.event_id or "Stripe's answer",
+        f"{decided.case_kind} {decided.charge_id}",
+        then,
+        now,
+    )
 
 
 def ruling_text(ruling: Ruling) -> str:

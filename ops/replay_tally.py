@@ -15,7 +15,7 @@ CHANGES_MAX: Final = 1_000
 class Change:
     """One decision that an event led to."""
 
-    event_id: str
+    event_id: str  # empty where Stripe's answer to a question led to it
     type: str
     decided: DecidedAnew
 
@@ -44,9 +44,14 @@ class ReplayTally:
             if outcome.state != "decided":
                 self.problems[outcome.note or "without a note"] += 1
             for decided in outcome.decided:
-                self._add_decision(outcome, decided)
+                self._add_decision(outcome.event_id, outcome.type, decided)
 
-    def _add_decision(self, outcome: EventOutcome, decided: DecidedAnew) -> None:
+    def add_answers(self, decided: Iterable[DecidedAnew]) -> None:
+        """Count in what was decided from Stripe's answers."""
+        for one in decided:
+            self._add_decision("", "", one)
+
+    def _add_decision(self, event_id: str, event_type: str, decided: DecidedAnew) -> None:
         then = "none" if decided.then is None else decided.then.verdict
         self.verdicts[(then, decided.now.verdict)] += 1
         if decided.refund is not None and decided.now.currency is not None:
@@ -56,8 +61,7 @@ class ReplayTally:
         self.ends += len(decided.ends)
         self.notices += decided.notices
         if len(self.changes) < CHANGES_MAX:
-            change = Change(event_id=outcome.event_id, type=outcome.type, decided=decided)
-            self.changes.append(change)
+            self.changes.append(Change(event_id=event_id, type=event_type, decided=decided))
         else:
             self.more_changes += 1
 

@@ -15,9 +15,11 @@ from ledger.engine import Store
 from ledger.event_queries import EventFilter
 from ledger.inbox import store_events
 from ledger.replay_outcomes import (
+    DecidedAnew,
     EventOutcome,
     Marks,
     WrittenSince,
+    decided_without_event,
     outcomes_of,
     read_marks,
     written_since,
@@ -27,18 +29,21 @@ from ledger.replaying import ReplayAuthor, ReplayOrder, replay_step
 from ledger.scratch_ledger import copy_payloads
 from ledger.states import EventState
 from ledger.tables import events
-from runtime.bells import Bell, SilentBell
+from runtime.bells import Bell
 from runtime.clock import Clock
 from runtime.limits import (
+    LIST_PAUSE_SECONDS,
     REPLAY_LOOK_SECONDS,
     REPLAY_STALL_SECONDS,
     REPLAY_WAITING_MAX,
 )
+from runtime.queues import LOOK_UP_JOB
 from runtime.settings import Settings
 from workers.catalogue_book import CatalogueBook
 from workers.context import WorkerContext
 from workers.drain import drain_events
 from workers.gateway import Gateway
+from workers.look_up import look_up
 from workers.replay_sources import Batch, ReplaySource
 from workers.terms_book import TermsBook
 
@@ -85,24 +90,55 @@ def put_back(
     return PutBack(stored=stored, replayed=step.row_ids, left_alone=len(wanted) - len(step.row_ids))
 
 
-class _OutOfReach:
-    """Stripe, as a forecast sees it: whoever asked it would move something, which is a defect."""
+class _ReadingOnly:
+    """Stripe, as a forecast sees it: it may be asked, and whoever wanted to move something has a defect."""
+
+    def __init__(self, gateway: Gateway | None) -> None:
+        self._gateway = gateway
 
     def __getattr__(self, name: str) -> Any:
-        raise RuntimeError(f"a forecast never calls Stripe, but {name} was wanted")
+        if name in _READS and self._gateway is not None:
+            return getattr(self._gateway, name)
+        raise RuntimeError(f"a forecast moves nothing at Stripe, but {name} was wanted")
+
+
+_READS = frozenset({"stripe_object", "invoice_payments_of"})
+
+
+class _Questions:
+    """A bell of which no worker hears; it keeps the questions to Stripe that were rung for."""
+
+    def __init__(self) -> None:
+        self.asked: set[int] = set()
+
+    def wake_events(self) -> bool:
+        return True
+
+    def clear_events_flag(self) -> bool:
+        return True
+
+    def wake_effect(self, job_name: str, row_id: int | str) -> bool:
+        if job_name == LOOK_UP_JOB:
+            self.asked.add(int(row_id))
+        return True
 
 
 @dataclass(kw_only=True)
 class Forecaster:
-    """Works batches through in a copy of the ledger. `terms` are those in force unless others are tried."""
+    """Works batches through in a copy of the ledger. `terms` are those in force unless others are tried.
+
+    With a `gateway`, Stripe is asked what the workers would ask it; else such questions stay open and are counted.
+    """
 
     live: Store
     scratch: Store
     settings: Settings
     clock: Clock
+    gateway: Gateway | None = None
     terms: TermsBook = field(default_factory=TermsBook)
     catalogue: CatalogueBook = field(default_factory=CatalogueBook)
     left_alone: int = 0
+    _bell: _Questions = field(default_factory=_Questions)
     _context: WorkerContext = field(init=False)
     _start: Marks = field(init=False)
 
@@ -112,8 +148,8 @@ class Forecaster:
             settings=self.settings,
             store=self.scratch,
             clock=self.clock,
-            gateway=cast(Gateway, _OutOfReach()),
-            wakeups=SilentBell(),
+            gateway=cast(Gateway, _ReadingOnly(self.gateway)),
+            wakeups=self._bell,
             terms=self.terms,
             catalogue=self.catalogue,
         )
@@ -137,6 +173,16 @@ class Forecaster:
         with self.scratch.read() as connection:
             row_ids = (*done.stored, *done.replayed)
             return outcomes_of(connection, row_ids, before.decision)
+
+    def answers(self) -> list[DecidedAnew]:
+        """What would be decided when Stripe answers the questions that arose so far; none without a gateway."""
+        with self.scratch.read() as connection:
+            before = read_marks(connection)
+        while self._bell.asked and self.gateway is not None:
+            self.clock.sleep(LIST_PAUSE_SECONDS)
+            look_up(self._context, self._bell.asked.pop())
+        with self.scratch.read() as connection:
+            return decided_without_event(connection, before.decision)
 
     def written(self) -> WrittenSince:
         """Everything that was written so far, whatever it followed from."""

@@ -2,7 +2,7 @@
 
 import pytest
 from redis import Redis
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from ledger.audit_log import entries_about
 from ledger.decisions import append_decision
@@ -128,16 +128,25 @@ def test_run_is_audited(world):
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
-def test_run_in_steps(world):
-    """More events than one transaction may touch are replayed all the same, each once."""
+def test_waits_for_workers(world):
+    """Only some events wait for a worker at a time; without one the replay stops, and goes on when told to."""
     redress, store = world
-    put_settled(store, 1203)
+    put_settled(store, 450)
 
-    assert 1203 == redress.json("replay", "--state", "parked", *RUN)["replayed"]
+    stopped = redress("replay", "--state", "parked", *RUN)
+    put_back = list(states(store).values()).count("new")
+    with store.write() as connection:
+        connection.execute(update(events).where(events.c.state == "new").values(state="decided"))
+    resumed = redress("replay", "--resume", "1")
+    with store.write() as connection:
+        connection.execute(update(events).where(events.c.state == "new").values(state="decided"))
+    done = redress.json("replay", "--resume", "1")
 
-    assert {"new"} == set(states(store).values())
+    assert [1, 1] == [stopped.exit_code, resumed.exit_code]
+    assert "no worker took any of 200 events" in " ".join(stopped.stderr.split())
+    assert (200, 450, True) == (put_back, done["replayed"], done["done"])
     with store.read() as connection:
-        assert 1 == len(entries_about(connection, "evt_00700"))
+        assert 1 == len(entries_about(connection, "evt_00300"))
 
 
 @pytest.mark.parametrize(
