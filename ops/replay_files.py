@@ -17,7 +17,8 @@ import orjson
 from ledger.event_queries import EventFilter
 from ledger.events import NewEvent
 from ledger.parsing import Expected, parse_event
-from runtime.limits import BODY_BYTES_MAX, REPLAY_STEP_ROWS
+from runtime.limits import BODY_BYTES_MAX
+from runtime.operator_limits import REPLAY_STEP_ROWS
 from workers.replay_sources import Batch, fits
 
 #: One document is read as a whole: 100 pages of Stripe's CLI have some 40 MB.

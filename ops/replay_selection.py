@@ -15,7 +15,7 @@ from ledger.replaying import ReplayOrder, ReplayPlan, plan_replay
 from ledger.states import EventState
 from ops.replay_files import EventFile, FileRefused, open_event_file
 from ops.stripe_at_hand import open_gateway
-from runtime.limits import EVENTS_KEPT_SECONDS
+from runtime.operator_limits import EVENTS_KEPT_SECONDS
 from runtime.wiring import Wiring
 from workers.replay_sources import LedgerRows, ReplaySource, StripeEvents
 from workers.stripe_lists import StripeList

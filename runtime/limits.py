@@ -288,27 +288,6 @@ REDIS_HANDOVER_SECONDS_MAX: Final = 2
 # It writes its last second of appends when asked to stop, measured under 0.1 s; then it is killed.
 REDIS_STOP_SECONDS_MAX: Final = 10
 
-# --- replays, and the reading of Stripe's lists ----------------------------------------------
-
-# Events that one transaction of a replay puts back: 100 are some 10 ms, for which SQLite's other writers wait.
-REPLAY_STEP_ROWS: Final = 100
-
-# Events of a replay that wait for a worker at a time. They are older than live traffic and are claimed before it,
-# which these hold up by some 0.2 s.
-REPLAY_WAITING_MAX: Final = 200
-
-# Without a worker that settles one of them for so long, a replay stops and says so.
-REPLAY_STALL_SECONDS: Final = 20.0
-REPLAY_LOOK_SECONDS: Final = 0.05
-
-# Pages of Stripe's lists are asked for this far apart: a tenth of the 100 calls in a second that Stripe permits in live
-# mode (25 in test mode), so that refunds always find room (docs.stripe.com/rate-limits).
-LIST_PAUSE_SECONDS: Final = 0.1
-LIST_PAGE_ROWS: Final = 100
-
-# Stripe keeps events for 30 days (docs.stripe.com/api/events).
-EVENTS_KEPT_SECONDS: Final = 30 * 86_400
-
 # --- ops: one machine's processes -----------------------------------------------------------
 
 # `redress up` starts a process that died again at once, then after 1, 3, 7 s and at most this long,

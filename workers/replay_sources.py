@@ -15,7 +15,7 @@ from ledger.event_types import HANDLED
 from ledger.events import NewEvent
 from ledger.parsing import Expected, parse_event
 from ledger.replaying import ReplayOrder, next_rows
-from runtime.limits import REPLAY_STEP_ROWS
+from runtime.operator_limits import REPLAY_STEP_ROWS
 from workers.gateway import Rendered
 from workers.stripe_lists import StripeList
 

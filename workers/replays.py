@@ -31,7 +31,7 @@ from ledger.states import EventState
 from ledger.tables import events
 from runtime.bells import Bell
 from runtime.clock import Clock
-from runtime.limits import (
+from runtime.operator_limits import (
     LIST_PAUSE_SECONDS,
     REPLAY_LOOK_SECONDS,
     REPLAY_STALL_SECONDS,

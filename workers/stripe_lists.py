@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.clock import Clock
-from runtime.limits import LIST_PAGE_ROWS, LIST_PAUSE_SECONDS
+from runtime.operator_limits import LIST_PAGE_ROWS, LIST_PAUSE_SECONDS
 from workers.gateway import Gateway, ListPage, Rendered
 
 _HOUR_SECONDS = 3_600

@@ -10,7 +10,6 @@ from ledger.stripe_tables import invoices
 from ledger.tables import audit, decisions, events, refund_intents
 from tests.fakes.played_month import PlayedMonth
 from tests.ops.command_line.conftest import CommandLine
-from workers import handlers
 
 RUN = ("--run", "--reason", "a drill", "--per-second", "10000")
 TIMES = 10
@@ -150,21 +149,19 @@ def test_other_terms(month, redress):
     assert "in force" in refused.stderr
 
 
-def test_parked_and_mended(month, redress, monkeypatch):
-    """What could not be read shows why, and is decided by a replay once it can be."""
+def test_parked_and_mended(month, redress):
+    """What was set aside shows why, and is decided by a replay once that is put right."""
     charge = next(one for one in month.told() if one["type"] == "charge.succeeded")
-    month.world.receive({**charge, "api_version": "2030-01-01.zirconium"})
-    month.world.drain()
-
-    plan = redress("replay", "--state", "parked")
-    # What the next version will read.
-    monkeypatch.setattr(handlers, "READABLE_RELEASES", {"zirconium"})
+    month.world.receive({**charge, "account": "acct_9"})
     month.clock.work = month.world.step
+
+    before = redress("replay", "--state", "parked")
+    redress.environ["STRIPE_ACCOUNT"] = "acct_9"
+    plan = redress("replay", "--state", "parked")
     done = redress.json("replay", "--state", "parked", *RUN)
 
-    assert "not decided, 1: the event is rendered in 2030-01-01.zirconium" in " ".join(
-        plan.stdout.split()
-    )
+    assert "Left alone, 1: of an account that STRIPE_ACCOUNT does not name" in before.stdout
+    assert "the event is of account acct_9" in plan.stdout
     assert {"decided": 1} == done["followed"]["states"]
 
 
@@ -174,13 +171,13 @@ def test_stopped_and_resumed(month, redress, exported):
     steps = iter(range(1))
 
     def broken_off():
-        month.world.step()
+        month.world.drain()
         if next(steps, None) is None:
             raise KeyboardInterrupt
 
     month.clock.work = broken_off
     stopped = redress("replay", "--from", str(path), *RUN, "--per-second", "1")
-    month.clock.work = month.world.step
+    month.clock.work = month.world.drain
     [listed] = redress.json("events", "replays")["replays"]
     done = redress.json("replay", "--resume", "1", "--per-second", "10000")
     again = redress("replay", "--resume", "1")
