@@ -31,6 +31,7 @@ from ledger.tables import events
 from runtime.limits import LEASE_MS, POISON_KILLS_MAX, TRIES_TOGETHER_MAX, WARY_ROWS_MAX
 from runtime.probes import probe
 
+_DELIVERY = "delivery"
 #: One claim at a time on PostgreSQL: it is short, and only so can no two workers take one lane.
 _CLAIM_LOCK = text("SELECT pg_advisory_xact_lock(7203150001)")
 
@@ -52,11 +53,13 @@ def store_events(
         key = _key(event)
         if made[key]:
             receipts.append(Receipt(row_id=made[key], outcome="stored"))
-            known[key] = (made[key], event.sha256)
+            known[key] = (made[key], event.sha256, event.source)
             made[key] = 0
             continue
-        row_id, sha256 = known[key]
-        outcome = "known" if sha256 == event.sha256 else "conflict"
+        row_id, sha256, source = known[key]
+        # What was polled or imported is written otherwise than what was delivered, and says the same.
+        same = sha256 == event.sha256 or {source, event.source} != {_DELIVERY}
+        outcome = "known" if same else "conflict"
         probe("inbox.known")
         receipts.append(Receipt(row_id=row_id, outcome=outcome))
     return receipts
@@ -194,11 +197,13 @@ def _insert_new(connection: Connection, rows: list[dict[str, object]]) -> Sequen
 
 def _known(
     connection: Connection, keys: list[tuple[str, bool, str]]
-) -> dict[tuple[str, bool, str], tuple[int, str]]:
+) -> dict[tuple[str, bool, str], tuple[int, str, str]]:
     if not keys:
         return {}
     rows = connection.execute(_KNOWN, {"keys": keys}).all()
-    return {(row.account, row.livemode, row.event_id): (row.id, row.sha256) for row in rows}
+    return {
+        (row.account, row.livemode, row.event_id): (row.id, row.sha256, row.source) for row in rows
+    }
 
 
 # Statements are built once: building one costs as much as running it. States are literal so that
@@ -272,7 +277,12 @@ _INSERT = {
     "postgresql": postgresql.insert(events).on_conflict_do_nothing().returning(*_RETURNED),
 }
 _KNOWN = select(
-    events.c.id, events.c.account, events.c.livemode, events.c.event_id, events.c.sha256
+    events.c.id,
+    events.c.account,
+    events.c.livemode,
+    events.c.event_id,
+    events.c.sha256,
+    events.c.source,
 ).where(
     tuple_(events.c.account, events.c.livemode, events.c.event_id).in_(
         bindparam("keys", expanding=True)

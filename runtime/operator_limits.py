@@ -20,3 +20,20 @@ LIST_PAGE_ROWS: Final = 100
 
 # Stripe keeps events for 30 days (docs.stripe.com/api/events).
 EVENTS_KEPT_SECONDS: Final = 30 * 86_400
+
+# What was made less than this ago is left to Stripe's own deliveries, which take a second or two; an object's events
+# may take minutes when a worker is behind.
+BACKFILL_SETTLE_SECONDS: Final = 60
+BACKFILL_OBJECT_DELAY_SECONDS: Final = 600
+
+# One job reads so many pages, some seconds' work, so that refunds of the same worker wait no longer. Then others' turn.
+BACKFILL_PAGES_AT_ONCE: Final = 20
+
+# How long one process owns the reading: longer than RQ lets a job live.
+BACKFILL_LEASE_MS: Final = 60_000
+
+# Where Stripe did not answer, it is asked again after a minute.
+BACKFILL_AGAIN_SECONDS: Final = 60
+
+# Undelivered events are looked for this far back at each pass: Stripe tries for three days (docs.stripe.com/webhooks).
+UNDELIVERED_SECONDS: Final = 4 * 86_400

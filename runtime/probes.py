@@ -137,6 +137,9 @@ PROBES: Final[Mapping[str, str]] = {
     "plan.rejected": "Stripe refused a step of a change of plan",
     "plan.withdrawn_too_late": "a change was taken back that had taken effect already",
     "plan.let_go": "the schedule of a pending change was released by somebody else",
+    "backfill.put_off": "Stripe did not answer while one of its lists was read",
+    "backfill.found_event": "a list has an event that was never delivered",
+    "backfill.found_object": "a list has an object that no event told of",
 }
 """Every probe and what leads there."""
 

@@ -32,6 +32,7 @@ END_SUBSCRIPTION_JOB: Final = "workers.jobs.end_subscription"
 JUDGE_CLAIM_JOB: Final = "workers.jobs.judge_claim"
 CHANGE_PLAN_JOB: Final = "workers.jobs.change_plan"
 RESTORE_PLAN_JOB: Final = "workers.jobs.restore_plan"
+BACKFILL_JOB: Final = "workers.jobs.backfill"
 
 EFFECT_JOBS: Final = frozenset(
     {
@@ -43,6 +44,7 @@ EFFECT_JOBS: Final = frozenset(
         JUDGE_CLAIM_JOB,
         CHANGE_PLAN_JOB,
         RESTORE_PLAN_JOB,
+        BACKFILL_JOB,
     }
 )
 JOB_NAMES: Final = EFFECT_JOBS | {DRAIN_EVENTS_JOB}

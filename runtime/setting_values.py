@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -204,6 +205,17 @@ def parse_count(text: object) -> int:
     if count is None:
         raise ValueError("must be a whole number, 0 or more")
     return count
+
+
+_DAY_SECONDS: Final = 86_400
+
+
+def parse_seconds(text: object) -> int:
+    """A number of seconds up to a day; 0 turns something off."""
+    seconds = _whole_number(text)
+    if seconds is None or seconds > _DAY_SECONDS:
+        raise ValueError("must be a whole number of seconds, 0 to 86400")
+    return seconds
 
 
 def parse_cap(text: object) -> Mapping[str, int]:

@@ -1,8 +1,7 @@
 """What is set from outside: every environment variable, documented where it is declared.
 
-`load_settings` reads the environment once, when a process starts, and refuses to start with one
-sentence per problem. `docs/settings.md` is generated from the descriptions below
-(`python -m runtime.settings > docs/settings.md`).
+`load_settings` reads the environment once, when a process starts, and refuses to start with one sentence per
+problem. `docs/settings.md` is generated from what follows (`python -m runtime.settings > docs/settings.md`).
 """
 
 import difflib
@@ -24,6 +23,7 @@ from runtime.setting_values import Mode
 Cap = Annotated[Mapping[str, int], PlainValidator(values.parse_cap)]
 Port = Annotated[int, PlainValidator(values.parse_port)]
 Count = Annotated[int, PlainValidator(values.parse_count)]
+Seconds = Annotated[int, PlainValidator(values.parse_seconds)]
 
 PREFIX: Final = "REDRESS_"
 
@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     ) = Field(
         default=None,
         description="Signs our webhooks to the product: `whsec_` and 24 to 64 bytes in base64.",
+    )
+    redress_backfill_seconds: Seconds = Field(
+        default=120, description="How often Stripe is asked for what it never delivered; 0: never."
     )
     redress_host: Annotated[str, PlainValidator(values.parse_host)] = Field(
         default="127.0.0.1", description="Address that the servers bind to."

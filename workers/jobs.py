@@ -5,6 +5,7 @@ the first job.
 """
 
 from runtime.limits import DRAIN_LINGER_SECONDS
+from workers import backfill as backfills
 from workers import (
     claim_judging,
     drain,
@@ -70,6 +71,11 @@ def change_plan(change_id: int) -> None:
 def restore_plan(seen_id: int) -> None:
     """Go on with one change of plan that was made elsewhere."""
     plan_restoring.restore_plan(_own_context(), seen_id)
+
+
+def backfill(stream: str) -> None:
+    """Read some pages of one of Stripe's lists."""
+    backfills.backfill(_own_context(), stream)
 
 
 def _own_context() -> WorkerContext:

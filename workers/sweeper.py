@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
+from ledger.backfill_cursors import begin_lists, due_streams, lists_begun
 from ledger.credit_claims import due_claims
 from ledger.credits import expire_credits
 from ledger.decisions import seal_decisions
@@ -23,6 +24,7 @@ from ledger.seen_plan_leases import due_seen
 from ledger.subscription_ends import due_ends
 from runtime.limits import SWEEP_ROWS_MAX, SWEEP_SECONDS
 from runtime.probes import probe
+from runtime.queues import BACKFILL_JOB
 from workers.context import WorkerContext, ring_for
 from workers.credit_issuing import issue_due
 from workers.shadow_terms import compare_stored
@@ -32,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What one pass found: events taken back and waiting, seals set, what else is due, by kind, and what shadow terms decided."""
+    """What one pass found: events taken back and waiting, seals set, what else is due, by kind, what shadow terms decided, and lists to read."""
 
     released: int
     waiting: int
@@ -47,6 +49,7 @@ class Swept:
     seen_plans: int
     sealed: int
     compared: int
+    lists: int
 
 
 def sweep(context: WorkerContext) -> Swept:
@@ -84,6 +87,7 @@ def sweep(context: WorkerContext) -> Swept:
         seen_plans=seen_plans,
     )
     issues = issue_due(context)
+    lists = _ring_for_lists(context, now_ms)
     compared = compare_stored(context.store, context.shadow, now_ms)
     return Swept(
         released=released,
@@ -99,7 +103,23 @@ def sweep(context: WorkerContext) -> Swept:
         seen_plans=len(seen_plans),
         sealed=sealed,
         compared=compared,
+        lists=lists,
     )
+
+
+def _ring_for_lists(context: WorkerContext, now_ms: int) -> int:
+    """Ring for the list of Stripe's that was not read for longest; returns how many are due."""
+    if not context.settings.redress_backfill_seconds:
+        return 0
+    with context.store.read() as connection:
+        due = due_streams(connection, now_ms)
+        begun = lists_begun(connection)
+    if not begun:
+        with context.store.write() as connection:
+            begin_lists(connection, now_ms)
+    elif due:
+        context.wakeups.wake_effect(BACKFILL_JOB, due[0])
+    return len(due)
 
 
 def run_sweeper(context: WorkerContext, stopped: Callable[[float], bool]) -> None:

@@ -31,6 +31,7 @@ from ops.sandbox.book import Book
 from ops.sandbox.stripe_stand_in import SandboxStripe
 from runtime.limits import SWEEP_SECONDS
 from runtime.queues import (
+    BACKFILL_JOB,
     CHANGE_PLAN_JOB,
     DRAIN_EVENTS_JOB,
     EFFECT_JOBS,
@@ -45,6 +46,7 @@ from runtime.queues import (
 from runtime.settings import Settings, load_settings
 from tests.fakes.frozen_clock import FrozenClock
 from tests.fakes.in_process_stripe import InProcessStripe
+from workers.backfill import backfill
 from workers.catalogue_book import CatalogueBook
 from workers.claim_judging import judge_claim
 from workers.context import WorkerContext
@@ -146,6 +148,7 @@ def worker_settings(folder: Path, **changes: str) -> Settings:
         "STRIPE_WEBHOOK_SECRETS": "whsec_for_the_tests_only",
         "REDRESS_MODE": "enforce",
         "REDRESS_DATA": str(folder),
+        "REDRESS_BACKFILL_SECONDS": "0",  # a test that reads Stripe's lists says so
     }
     return load_settings(environ | {name.upper(): value for name, value in changes.items()})
 
@@ -391,6 +394,8 @@ class WorkerWorld:
             drain_events(self.context)
         elif name == SEND_REFUND_JOB:
             send_refund(self.context, str(row_id))
+        elif name == BACKFILL_JOB:
+            backfill(self.context, str(row_id))
         else:
             _OF_ROWS[name](self.context, int(str(row_id)))
 

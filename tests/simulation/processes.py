@@ -16,6 +16,7 @@ from runtime.limits import (
     SWEEP_SECONDS,
 )
 from runtime.queues import (
+    BACKFILL_JOB,
     CHANGE_PLAN_JOB,
     DRAIN_EVENTS_JOB,
     EFFECTS,
@@ -35,6 +36,7 @@ from webhooks.answers import Answer
 from webhooks.committer import Committer
 from webhooks.receive import Receiver
 from webhooks.signature import SignatureCheck
+from workers.backfill import backfill
 from workers.context import WorkerContext
 from workers.drain import drain_events
 from workers.effects import send_refund
@@ -258,6 +260,8 @@ class Effects(RqWorker):
             change_plan(context, row_id)
         elif name == RESTORE_PLAN_JOB:
             restore_plan(context, row_id)
+        elif name == BACKFILL_JOB:
+            backfill(context, row_id)
         else:
             look_up(context, row_id)
 
