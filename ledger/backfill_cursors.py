@@ -14,6 +14,7 @@ from ledger.insert_once import insert_once
 from ledger.rows import AnyRow
 from ledger.tables import events
 
+_FIRST_SECONDS = 3_600
 _LEASE_LOCK = text("SELECT pg_advisory_xact_lock(7203150004)")
 
 
@@ -144,10 +145,13 @@ def _write(connection: Connection, taken: BackfillCursor, values: Mapping[str, o
 
 
 def _ledger_began(connection: Connection, now_ms: int) -> int:
-    """When the oldest of the first events was made, unix seconds; now in an empty ledger."""
+    """When the oldest of the first events was made, unix seconds; in an empty ledger an hour ago.
+
+    The hour is for the first events of a new installation, should they not be delivered while its clock is wrong.
+    """
     first = select(events.c.created).where(events.c.created > 0).order_by(events.c.id).limit(100)
     oldest = connection.execute(select(func.min(first.subquery().c.created))).scalar()
-    return now_ms // 1000 if oldest is None else int(oldest)
+    return now_ms // 1000 - _FIRST_SECONDS if oldest is None else int(oldest)
 
 
 def _somebody_reads(now_ms: int) -> Exists:

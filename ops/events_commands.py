@@ -14,6 +14,7 @@ from ledger.event_queries import (
 )
 from ledger.rows import AnyRow
 from ops.audit_lines import audit_document, print_audit
+from ops.backfill_command import backfill_command
 from ops.event_filters import ROW_MAX, event_filter, filter_options, is_row_id
 from ops.masked_payload import masked_payload
 from ops.moments import duration_text, moment_text, short_moment
@@ -36,6 +37,7 @@ def events() -> None:
 
 events.add_command(replay)
 events.add_command(replays_command)
+events.add_command(backfill_command)
 
 
 @events.command("list", epilog="Example: redress events list --type 'charge.*' --since 2h")

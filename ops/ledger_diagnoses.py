@@ -13,6 +13,7 @@ from ledger.schema_revision import NEWEST_REVISION, schema_revision
 from ledger.work_counts import count_effects, count_inbox, count_notices, oldest_unsealed_ms
 from ops.diagnosis import Diagnosis, Level
 from ops.failure_sentences import database_sentence
+from ops.list_diagnosis import diagnose_lists
 from ops.moments import duration_text, moment_text
 from runtime.limits import LEASE_MS, SWEEP_SECONDS
 from runtime.wiring import Wiring
@@ -189,6 +190,7 @@ _CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("engine", _engine),
     ("events", _inbox),
     ("sweeper", _sweeper),
+    ("Stripe's lists", diagnose_lists),
     ("money brake", _brake),
     ("notices", _notices),
     ("decision chain", _seals),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, select
+from sqlalchemy import Column, Connection, select, union
 from sqlalchemy.exc import DBAPIError
 
 from ledger.backfill_cursors import (
@@ -28,6 +28,7 @@ from ledger.look_ups import want_look_up
 from ledger.parsing import Expected
 from ledger.states import EventState
 from ledger.stripe_tables import charges, disputes, early_fraud_warnings, refunds
+from ledger.tables import events
 from runtime.operator_limits import (
     BACKFILL_AGAIN_SECONDS,
     BACKFILL_LEASE_MS,
@@ -217,9 +218,13 @@ def _ask_about(
 ) -> Found:
     """Have Stripe asked about the objects that no event told of."""
     object_ids = [str(one["id"]) for one in page]
-    known = set(
-        connection.execute(select(objects.key).where(objects.key.in_(object_ids))).scalars()
+    projected = select(objects.key).where(objects.key.in_(object_ids))
+    # Workers that are behind will come to these by themselves.
+    waiting = select(events.c.object_id).where(
+        events.c.object_id.in_(object_ids),
+        events.c.state.in_((EventState.NEW.value, EventState.CLAIMED.value)),
     )
+    known = set(connection.execute(union(projected, waiting)).scalars())
     asked = [
         want_look_up(connection, objects.object_type, object_id, _WHY, now_ms)
         for object_id in object_ids

@@ -234,4 +234,5 @@ def test_job_names_are_the_allow_list():
         "workers.jobs.judge_claim",
         "workers.jobs.change_plan",
         "workers.jobs.restore_plan",
+        "workers.jobs.backfill",
     } == queues.JOB_NAMES

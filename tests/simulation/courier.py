@@ -20,6 +20,9 @@ _STRANGE_SHARE = 0.2
 #: Events of other types are delivered too, but not all: they are stored and ignored, one like another.
 STRANGERS = frozenset({"payment_intent.created", "customer.subscription.trial_will_end"})
 
+#: Of these the objects are listed as a second source.
+_UNMADE = "charge.succeeded"
+
 
 @dataclass(slots=True, kw_only=True)
 class Told:
@@ -33,6 +36,7 @@ class Told:
     attempts: int = 0
     accepted: int = 0
     waiting: bool = True
+    given_up: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,11 +64,16 @@ class Courier:
         self.deliveries = 0
         self.first_lost = 0.0
         self.answers_lost = 0.0
+        #: Shares of events that Stripe never manages to deliver, and of charges that it makes no event of.
+        self.undelivered = self.unmade = 0.0
 
     def collect(self):
         """Plan the deliveries of the events that Stripe has emitted since the last call."""
         for seq, event in self._world.book.events_after(self._seq):
             self._seq = seq
+            if event["type"] == _UNMADE and self._world.chance("unmade", self.unmade):
+                self._unmake(seq)
+                continue
             stranger = event["type"] not in HANDLED
             if not stranger or (event["type"] in STRANGERS and self._rng.random() < _STRANGE_SHARE):
                 self._plan(seq, event)
@@ -73,6 +82,12 @@ class Courier:
         if due_ms is not None and due_ms != self._chore_ms:
             self._chore_ms = due_ms
             self._world.scheduler.at(due_ms, self._tick)
+
+    def _unmake(self, seq):
+        """Stripe made no event of what happened, so none is listed either."""
+        self._world.struck("no event made")
+        with self._world.book.transaction():
+            self._world.book._db.execute("DELETE FROM events WHERE seq = ?", (seq,))
 
     def _tick(self):
         """Stripe does by itself what is due now, and tells of it."""
@@ -106,6 +121,11 @@ class Courier:
             if habits.even:
                 delay_ms = rng.randint(0, habits.delay_ms_max)
             world.struck("delivery delayed")
+        if world.chance("undelivered", self.undelivered):
+            world.struck("never delivered")
+            told.given_up = True
+            told.waiting = False
+            return
         world.scheduler.after(delay_ms, lambda: self._deliver(told, repeat=False))
         if rng.random() < habits.repeated:
             world.struck("delivery repeated")

@@ -149,6 +149,7 @@ _NONE_OF = (
         ),
     ),
 )
+_POLLED = "SELECT event_id FROM events WHERE source = 'poll'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ class LedgerSays:
     """What the ledger holds about the outside world, for the model to agree with."""
 
     stored: list  # (event id, sha256)
+    polled: set  # ids of events that were found in Stripe's list
     intents: dict  # intent id -> IntentSays
     in_review: set  # charge ids of cases that wait for a person
 
@@ -255,6 +257,7 @@ class LedgerChecker:
         ).fetchall()
         return LedgerSays(
             stored=self._raw.execute("SELECT event_id, sha256 FROM events").fetchall(),
+            polled={row[0] for row in self._raw.execute(_POLLED)},
             intents={row[0]: IntentSays(*row[1:]) for row in intents},
             in_review={
                 row[0]

@@ -7,6 +7,7 @@ truth (what was right), works out what must be, and then asks whether the ledger
 from collections import Counter
 
 from ledger.cases import DUPLICATE_CHARGE
+from ledger.event_types import HANDLED
 from tests.simulation.end_model import EndModel
 from tests.simulation.fraud_model import FraudModel
 from tests.simulation.ledger_checker import IntentSays
@@ -53,17 +54,27 @@ class Model:
         self._intents(says)
 
     def _deliveries(self, says):
-        stored = Counter(says.stored)
+        stored = Counter(event_id for event_id, _ in says.stored)
         known = {one.event["id"]: one.sha256 for one in self._world.courier.told}
         for told in set(self._world.courier.accepted):
-            if stored[told] != 1:
-                self._breach("I1", f"{told[0]} was answered 2xx and stored {stored[told]} times")
-        strange = [event_id for event_id, sha in stored if known.get(event_id) != sha]
+            if stored[told[0]] != 1:
+                self._breach("I1", f"{told[0]} was answered 2xx and stored {stored[told[0]]} times")
+        strange = [
+            event_id
+            for event_id, sha in says.stored
+            if event_id not in known or (known[event_id] != sha and event_id not in says.polled)
+        ]
         if strange:
             self._breach("I10", f"stored and never sent by Stripe: {strange}")
         if self._world.courier.forged_accepted:
             self._breach("I10", "a forged delivery was accepted")
-        untold = [one.event["id"] for one in self._world.courier.told if not one.accepted]
+        untold = [
+            one.event["id"]
+            for one in self._world.courier.told
+            if not (one.accepted or one.event["id"] in says.polled)
+            # Stripe's list is read for what is handled alone.
+            and not (one.given_up and one.event["type"] not in HANDLED)
+        ]
         if untold:
             self._breach("I2", f"never accepted: {untold[:3]}")
 

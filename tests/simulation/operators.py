@@ -8,6 +8,7 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
+from ledger.backfill_cursors import begin_lists
 from ledger.brake import Brake, lock_brakes, read_brake, set_brake
 from ledger.brake_release import release_all
 from ledger.event_queries import EventFilter
@@ -16,7 +17,7 @@ from ledger.refund_requests import judge_anew, request_by_id, write_request
 from ledger.replaying import ReplayAuthor, ReplayOrder, plan_replay, replay_step
 from ledger.states import EventState
 from runtime.limits import SWEEP_ROWS_MAX
-from runtime.queues import JUDGE_REQUEST_JOB, SEND_REFUND_JOB
+from runtime.queues import BACKFILL_JOB, JUDGE_REQUEST_JOB, SEND_REFUND_JOB
 from tests.simulation.bells import SimulatedWakeups
 from tests.simulation.case_workers import CaseWorkers, is_defect
 from tests.simulation.clocks import ProcessClock
@@ -25,6 +26,9 @@ from tests.simulation.plan_askers import PlanAskers
 _EVERYTHING = EventFilter(states=(EventState.DECIDED, EventState.IGNORED, EventState.PARKED))
 _PARKED = EventFilter(states=(EventState.PARKED,))
 _AGAIN_MS = 10_000
+#: After so long nothing is left to Stripe's own deliveries, and each list is due.
+_UNTIL_LISTED_MS = 1_300_000
+_LIST_ROUNDS_MAX = 60
 _REQUESTS = """
     SELECT r.id, r.key, r.state, c.state, EXISTS (
         SELECT 1 FROM audit WHERE object = 'case:' || c.id AND action IN ('cases.approve', 'cases.deny')
@@ -90,6 +94,28 @@ class Operators:
                 world.scheduler.after(_AGAIN_MS, again)
 
         again()
+
+    def begin_the_lists(self):
+        """A new installation's first pulse, which in here is left out while nothing else is due."""
+        if self.world.settings.redress_backfill_seconds:
+            with self.world.store.write() as connection:
+                begin_lists(connection, self.clock.now_ms())
+
+    def read_the_lists(self):
+        """Whoever looks after Stripe's lists waits until each was read to its end once more."""
+        world = self.world
+        world.scheduler.run_until(world.scheduler.now_ms + _UNTIL_LISTED_MS)
+        for _ in range(_LIST_ROUNDS_MAX):
+            now_ms = world.scheduler.now_ms
+            behind = world.store.raw.execute(
+                "SELECT stream FROM backfill_cursors WHERE due_ms <= ? OR changed_ms < ?",
+                (now_ms, now_ms - _UNTIL_LISTED_MS),
+            ).fetchall()
+            if not behind:
+                return
+            for (stream,) in behind:
+                self._soon(0, partial(self._wakeups().wake_effect, BACKFILL_JOB, stream))
+            world.scheduler.run_until(now_ms + _AGAIN_MS)
 
     def take_the_rest_in(self):
         """What the faults kept out so far is taken in now."""

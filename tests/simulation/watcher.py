@@ -129,6 +129,10 @@ class Watcher:
         self._due_since = {row: self._due_since.get(row, now_ms) for row in rows}
         return now_ms - min(self._due_since.values(), default=now_ms)
 
+    def look_anew(self):
+        """Nobody has looked for a while: what was due then need not have been since."""
+        self._due_since = {}
+
     def due(self):
         """The rows that are open, in words, soonest due first."""
         query = f"SELECT kind, id, due_ms FROM ({_OPEN}) ORDER BY 3 LIMIT 4"  # noqa: S608 - our own text

@@ -39,6 +39,7 @@ QUIET_MS_MAX = 40 * 3_600_000
 _SLICE_MS = 2_000
 #: Rounds in which people work what is left: outages that wait for one another need one each.
 _ROUNDS_MAX = 6
+_LISTS_SECONDS = 600
 _NUMBERS = itertools.count()
 
 
@@ -76,7 +77,7 @@ class World:
         self.store = machine.store
         self.terms = machine.terms
         self.catalogue = machine.catalogue
-        self.settings = machine.settings["observe" if swarm.starts_observing else "enforce"]
+        self.settings = self._settings_of("observe" if swarm.starts_observing else "enforce")
         machine.begin_world(self)
         self.book = machine.book
         self.sandbox = SandboxStripe(self.book, self.clock, self.stream("stripe"), check_key=False)
@@ -102,6 +103,7 @@ class World:
 
     def run(self):
         """Live through both phases; the checkers come after."""
+        self.operators.begin_the_lists()
         for name in self.swarm.faults:
             FAULTS[name].begin(self, self.stream(f"fault:{name}"))
         if self.stripe_faults:
@@ -115,6 +117,7 @@ class World:
         self.scheduler.run_until(BEGUN_MS + self.swarm.duration_ms)
         self.heal()
         self._come_to_rest()
+        self._read_the_lists()
         self.operators.take_the_rest_in()
         self._come_to_rest()
         self.operators.put_right()
@@ -124,6 +127,17 @@ class World:
                 break
             self._come_to_rest()
         self.over = True
+
+    def _settings_of(self, mode):
+        """Stripe's lists are read where Stripe does not deliver: elsewhere they would have nothing new."""
+        seconds = _LISTS_SECONDS if "never delivered" in self.swarm.faults else 0
+        return self.machine.settings[mode].model_copy(update={"redress_backfill_seconds": seconds})
+
+    def _read_the_lists(self):
+        if self.settings.redress_backfill_seconds:
+            self.operators.read_the_lists()
+            self.watcher.look_anew()
+            self._come_to_rest()
 
     def heal(self):
         """End every fault at this moment."""
@@ -139,8 +153,9 @@ class World:
         self.line.cut = False
         self.post.heal()
         self.courier.first_lost = self.courier.answers_lost = 0.0
+        self.courier.undelivered = self.courier.unmade = 0.0
         self.sandbox.faults.replace([])
-        self.settings = self.machine.settings["enforce"]
+        self.settings = self._settings_of("enforce")
         if self.swarm.starts_observing:
             for process in self.rq_workers:
                 process.kill()
