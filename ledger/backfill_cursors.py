@@ -54,7 +54,7 @@ def lists_begun(connection: Connection) -> bool:
 
 def begin_lists(connection: Connection, now_ms: int) -> None:
     """Begin every list at the ledger's beginning, or now."""
-    began = _ledger_began(connection, now_ms)
+    began = ledger_began(connection, now_ms)
     values = [
         {"stream": stream.value, "cursor": "", "seen_until": began, "changed_ms": now_ms}
         for stream in BackfillStream
@@ -144,7 +144,7 @@ def _write(connection: Connection, taken: BackfillCursor, values: Mapping[str, o
     return done.rowcount == 1
 
 
-def _ledger_began(connection: Connection, now_ms: int) -> int:
+def ledger_began(connection: Connection, now_ms: int) -> int:
     """When the oldest of the first events was made, unix seconds; in an empty ledger an hour ago.
 
     The hour is for the first events of a new installation, should they not be delivered while its clock is wrong.

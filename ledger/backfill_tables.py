@@ -68,6 +68,11 @@ reconciliations = Table(
     Column("until", BigInteger, nullable=False),  # exclusive
     Column("state", Text, nullable=False),
     Column("compared", Text, nullable=False, server_default="{}"),  # JSON: objects by type
+    Column("stage", Text, nullable=False),  # the type that is compared now
+    Column("cursor", Text, nullable=False),  # the last of Stripe's ids that were
+    Column("reached", BigInteger, nullable=False),  # when that was made, unix seconds
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("lease_until_ms", BigInteger),
     Column("origin", Text, nullable=False),
     Column("note", Text),
     Column("began_ms", BigInteger, nullable=False),

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "doctor": ("ops.doctor_command:doctor", "Check every part and say what to do."),
     "events": ("ops.events_commands:events", "List, show and replay Stripe's events."),
     "replay": ("ops.replay_command:replay", "Short for `events replay`."),
+    "reconcile": ("ops.reconcile_commands:reconcile_group", "Compare the ledger with Stripe."),
     "refunds": ("ops.refunds_commands:refunds", "List refunds and tell their whole story."),
     "requests": ("ops.requests_commands:requests_group", "Take refund requests in."),
     "cases": ("ops.cases_commands:cases", "Work the review queue: approve, deny, hear appeals."),

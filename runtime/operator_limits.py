@@ -37,3 +37,10 @@ BACKFILL_AGAIN_SECONDS: Final = 60
 
 # Undelivered events are looked for this far back at each pass: Stripe tries for three days (docs.stripe.com/webhooks).
 UNDELIVERED_SECONDS: Final = 4 * 86_400
+
+# The ledger is compared with Stripe once a day, so many pages a job: each difference costs a call besides.
+RECONCILE_EVERY_MS: Final = 86_400_000
+RECONCILE_PAGES_AT_ONCE: Final = 10
+
+# Differences that a page of output shows; all of them are in its CSV and JSON.
+DIFFERENCES_SHOWN_MAX: Final = 50

@@ -139,6 +139,7 @@ PROBES: Final[Mapping[str, str]] = {
     "plan.let_go": "the schedule of a pending change was released by somebody else",
     "backfill.put_off": "Stripe did not answer while one of its lists was read",
     "backfill.found_event": "a list has an event that was never delivered",
+    "reconcile.failed": "Stripe did not answer while the books were compared",
     "backfill.found_object": "a list has an object that no event told of",
 }
 """Every probe and what leads there."""

@@ -33,6 +33,7 @@ JUDGE_CLAIM_JOB: Final = "workers.jobs.judge_claim"
 CHANGE_PLAN_JOB: Final = "workers.jobs.change_plan"
 RESTORE_PLAN_JOB: Final = "workers.jobs.restore_plan"
 BACKFILL_JOB: Final = "workers.jobs.backfill"
+RECONCILE_JOB: Final = "workers.jobs.reconcile"
 
 EFFECT_JOBS: Final = frozenset(
     {
@@ -45,6 +46,7 @@ EFFECT_JOBS: Final = frozenset(
         CHANGE_PLAN_JOB,
         RESTORE_PLAN_JOB,
         BACKFILL_JOB,
+        RECONCILE_JOB,
     }
 )
 JOB_NAMES: Final = EFFECT_JOBS | {DRAIN_EVENTS_JOB}

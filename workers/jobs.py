@@ -13,6 +13,7 @@ from workers import (
     notice_dispatch,
     plan_changing,
     plan_restoring,
+    reconciling,
     request_judging,
     subscription_ending,
 )
@@ -76,6 +77,11 @@ def restore_plan(seen_id: int) -> None:
 def backfill(stream: str) -> None:
     """Read some pages of one of Stripe's lists."""
     backfills.backfill(_own_context(), stream)
+
+
+def reconcile(reconciliation_id: int) -> None:
+    """Do the next step of one comparison with Stripe."""
+    reconciling.reconcile(_own_context(), reconciliation_id)
 
 
 def _own_context() -> WorkerContext:

@@ -18,15 +18,18 @@ from ledger.inbox import release_expired, waiting_count
 from ledger.look_ups import due_look_ups
 from ledger.notices import due_notices
 from ledger.plan_change_leases import due_changes
+from ledger.reconciliations import Daily, begin_daily, daily_to_do
 from ledger.refund_intents import due_intents
 from ledger.refund_requests import due_requests
 from ledger.seen_plan_leases import due_seen
 from ledger.subscription_ends import due_ends
 from runtime.limits import SWEEP_ROWS_MAX, SWEEP_SECONDS
+from runtime.operator_limits import RECONCILE_EVERY_MS
 from runtime.probes import probe
-from runtime.queues import BACKFILL_JOB
+from runtime.queues import BACKFILL_JOB, RECONCILE_JOB
 from workers.context import WorkerContext, ring_for
 from workers.credit_issuing import issue_due
+from workers.reconciling import FIRST_STAGE, until_now
 from workers.shadow_terms import compare_stored
 
 _log = logging.getLogger(__name__)
@@ -108,18 +111,23 @@ def sweep(context: WorkerContext) -> Swept:
 
 
 def _ring_for_lists(context: WorkerContext, now_ms: int) -> int:
-    """Ring for the list of Stripe's that was not read for longest; returns how many are due."""
+    """Ring for the list of Stripe's that was not read for longest, and for the day's comparison; how many are due."""
     if not context.settings.redress_backfill_seconds:
         return 0
     with context.store.read() as connection:
-        due = due_streams(connection, now_ms)
         begun = lists_begun(connection)
-    if not begun:
+        due = due_streams(connection, now_ms)
+        daily = daily_to_do(connection, now_ms, RECONCILE_EVERY_MS)
+    if not begun or daily is Daily.BEGIN:
         with context.store.write() as connection:
             begin_lists(connection, now_ms)
-    elif due:
+            begin_daily(connection, until=until_now(context), stage=FIRST_STAGE, now_ms=now_ms)
+        return len(due)
+    if due:
         context.wakeups.wake_effect(BACKFILL_JOB, due[0])
-    return len(due)
+    if isinstance(daily, int):
+        context.wakeups.wake_effect(RECONCILE_JOB, daily)
+    return len(due) + isinstance(daily, int)
 
 
 def run_sweeper(context: WorkerContext, stopped: Callable[[float], bool]) -> None:

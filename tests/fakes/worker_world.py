@@ -39,6 +39,7 @@ from runtime.queues import (
     JUDGE_CLAIM_JOB,
     JUDGE_REQUEST_JOB,
     LOOK_UP_JOB,
+    RECONCILE_JOB,
     RESTORE_PLAN_JOB,
     SEND_NOTICE_JOB,
     SEND_REFUND_JOB,
@@ -59,6 +60,7 @@ from workers.notice_carriers import Carriers
 from workers.notice_dispatch import send_notice
 from workers.plan_changing import change_plan
 from workers.plan_restoring import restore_plan
+from workers.reconciling import reconcile
 from workers.request_judging import judge_request
 from workers.subscription_ending import end_subscription
 from workers.sweeper import Swept, sweep
@@ -396,6 +398,8 @@ class WorkerWorld:
             send_refund(self.context, str(row_id))
         elif name == BACKFILL_JOB:
             backfill(self.context, str(row_id))
+        elif name == RECONCILE_JOB:
+            reconcile(self.context, int(str(row_id)))
         else:
             _OF_ROWS[name](self.context, int(str(row_id)))
 

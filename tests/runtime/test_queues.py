@@ -235,4 +235,5 @@ def test_job_names_are_the_allow_list():
         "workers.jobs.change_plan",
         "workers.jobs.restore_plan",
         "workers.jobs.backfill",
+        "workers.jobs.reconcile",
     } == queues.JOB_NAMES

@@ -12,16 +12,18 @@ from ledger.backfill_cursors import begin_lists
 from ledger.brake import Brake, lock_brakes, read_brake, set_brake
 from ledger.brake_release import release_all
 from ledger.event_queries import EventFilter
+from ledger.reconciliations import begin_reconciliation
 from ledger.refund_intents import due_intents
 from ledger.refund_requests import judge_anew, request_by_id, write_request
 from ledger.replaying import ReplayAuthor, ReplayOrder, plan_replay, replay_step
 from ledger.states import EventState
 from runtime.limits import SWEEP_ROWS_MAX
-from runtime.queues import BACKFILL_JOB, JUDGE_REQUEST_JOB, SEND_REFUND_JOB
+from runtime.queues import BACKFILL_JOB, JUDGE_REQUEST_JOB, RECONCILE_JOB, SEND_REFUND_JOB
 from tests.simulation.bells import SimulatedWakeups
 from tests.simulation.case_workers import CaseWorkers, is_defect
 from tests.simulation.clocks import ProcessClock
 from tests.simulation.plan_askers import PlanAskers
+from workers.reconciling import FIRST_STAGE
 
 _EVERYTHING = EventFilter(states=(EventState.DECIDED, EventState.IGNORED, EventState.PARKED))
 _PARKED = EventFilter(states=(EventState.PARKED,))
@@ -29,6 +31,11 @@ _AGAIN_MS = 10_000
 #: After so long nothing is left to Stripe's own deliveries, and each list is due.
 _UNTIL_LISTED_MS = 1_300_000
 _LIST_ROUNDS_MAX = 60
+_STILL_COMPARED = "SELECT 1 FROM reconciliations WHERE id = ? AND state = 'running'"
+_DIFFERENT = """
+    SELECT kind, object_id, field, here, there FROM differences WHERE reconciliation_id = ?
+    UNION ALL SELECT state, note, '', '', '' FROM reconciliations WHERE id = ? AND state <> 'done'
+"""
 _REQUESTS = """
     SELECT r.id, r.key, r.state, c.state, EXISTS (
         SELECT 1 FROM audit WHERE object = 'case:' || c.id AND action IN ('cases.approve', 'cases.deny')
@@ -116,6 +123,30 @@ class Operators:
             for (stream,) in behind:
                 self._soon(0, partial(self._wakeups().wake_effect, BACKFILL_JOB, stream))
             world.scheduler.run_until(now_ms + _AGAIN_MS)
+
+    def compare_the_books(self):
+        """At the very end the ledger is compared with Stripe; the differences, of which there must be none."""
+        world = self.world
+        if not world.settings.redress_backfill_seconds:
+            return []
+        world.scheduler.run_until(world.scheduler.now_ms + _UNTIL_LISTED_MS)
+        now_ms = world.scheduler.now_ms
+        with world.store.write() as connection:
+            begun = begin_reconciliation(
+                connection,
+                since=0,
+                until=now_ms // 1000,
+                stage=FIRST_STAGE,
+                origin="operator",
+                now_ms=now_ms,
+            )
+        row = begun.reconciliation_id
+        for _ in range(_LIST_ROUNDS_MAX):
+            if not world.store.raw.execute(_STILL_COMPARED, (row,)).fetchone():
+                break
+            self._soon(0, partial(self._wakeups().wake_effect, RECONCILE_JOB, row))
+            world.scheduler.run_until(world.scheduler.now_ms + _AGAIN_MS)
+        return world.store.raw.execute(_DIFFERENT, (row, row)).fetchall()
 
     def take_the_rest_in(self):
         """What the faults kept out so far is taken in now."""

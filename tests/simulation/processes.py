@@ -24,6 +24,7 @@ from runtime.queues import (
     EVENTS,
     JUDGE_REQUEST_JOB,
     NOTICES,
+    RECONCILE_JOB,
     RESTORE_PLAN_JOB,
     SEND_NOTICE_JOB,
     SEND_REFUND_JOB,
@@ -45,10 +46,12 @@ from workers.look_up import look_up
 from workers.notice_dispatch import send_notice
 from workers.plan_changing import change_plan
 from workers.plan_restoring import restore_plan
+from workers.reconciling import reconcile
 from workers.request_judging import judge_request
 from workers.subscription_ending import end_subscription
 from workers.sweeper import run_sweeper
 
+_OF_LISTS = {BACKFILL_JOB: backfill, RECONCILE_JOB: reconcile}
 _LONG_MS = 10 * 24 * 3600 * 1000
 _HORSE_MS = 50
 _PULSE_MS = SWEEP_SECONDS * 1000
@@ -260,8 +263,8 @@ class Effects(RqWorker):
             change_plan(context, row_id)
         elif name == RESTORE_PLAN_JOB:
             restore_plan(context, row_id)
-        elif name == BACKFILL_JOB:
-            backfill(context, row_id)
+        elif name in _OF_LISTS:
+            _OF_LISTS[name](context, row_id)
         else:
             look_up(context, row_id)
 

@@ -126,12 +126,17 @@ class World:
             if self.violations or not self.operators.work_the_queue(number):
                 break
             self._come_to_rest()
+        self._compare_the_books()
         self.over = True
 
     def _settings_of(self, mode):
         """Stripe's lists are read where Stripe does not deliver: elsewhere they would have nothing new."""
         seconds = _LISTS_SECONDS if "never delivered" in self.swarm.faults else 0
         return self.machine.settings[mode].model_copy(update={"redress_backfill_seconds": seconds})
+
+    def _compare_the_books(self):
+        for difference in self.operators.compare_the_books():
+            self.violation("books", f"the ledger and Stripe differ: {difference}")
 
     def _read_the_lists(self):
         if self.settings.redress_backfill_seconds:
