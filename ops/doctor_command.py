@@ -6,6 +6,7 @@ import click
 
 from ops.catalogue_diagnosis import diagnose_catalogue
 from ops.diagnosis import Diagnosis, Level
+from ops.endpoint_diagnosis import diagnose_endpoint
 from ops.ledger_diagnoses import diagnose_ledger
 from ops.machine_diagnoses import diagnose_folder, diagnose_redis, diagnose_stripe
 from ops.operator_context import NoLedgerYet, OperatorContext
@@ -54,6 +55,7 @@ def diagnose(operator: OperatorContext) -> Iterator[Diagnosis]:
     yield Diagnosis(subject="settings", level=Level.OK, found="every variable is usable")
     yield from diagnose_folder(settings)
     yield from diagnose_stripe(settings)
+    yield from diagnose_endpoint(settings)
     yield from diagnose_portal(settings)
     try:
         with operator.wiring() as wiring:

@@ -6,6 +6,7 @@ from typing import Final
 from ops.diagnosis import Diagnosis, Level
 from ops.portal_findings import offered_prices, portal_findings
 from policy.catalogue import CatalogueError
+from runtime.operator_limits import LIST_PAGE_ROWS
 from runtime.settings import Settings
 from workers.catalogue_book import CatalogueBook
 from workers.gateway import StripeGateway
@@ -44,7 +45,9 @@ def diagnose_portal(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def _configurations(gateway: StripeGateway, catalogue: CatalogueBook) -> Iterator[Diagnosis]:
-    for rendered in gateway.portal_configurations():
+    offered = "data.features.subscription_update.products"
+    query = {"active": True, "expand": [offered], "limit": LIST_PAGE_ROWS}
+    for rendered in gateway.list_page("billing_portal/configurations", query).data:
         configuration = RenderedFields(rendered, "billing_portal.configuration")
         prices = {
             price_id: price_at_hand(gateway, catalogue, price_id)

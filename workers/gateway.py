@@ -6,8 +6,7 @@ is the only one. Every error becomes one of ours (`gateway_errors.py`). Telemetr
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import stripe
 from stripe import StripeClient, StripeError
@@ -15,6 +14,7 @@ from stripe import StripeClient, StripeError
 from runtime.limits import STRIPE_CONNECT_SECONDS_MAX, STRIPE_READ_SECONDS_MAX
 from runtime.settings import Settings
 from workers.gateway_errors import Unknown
+from workers.stripe_answers import ListPage, read_answer, read_page
 from workers.stripe_errors import sort_error
 
 Rendered = dict[str, Any]
@@ -38,16 +38,11 @@ PRELOADED = (
     stripe.SubscriptionSchedule,
 )
 
+#: The API version that every call is made in, and that a webhook endpoint should render in.
+API_VERSION: Final = str(stripe.api_version)
+
 #: Stripe's page size limit; one charge has far fewer refunds or disputes.
 _PAGE = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListPage:
-    """One page of one of Stripe's lists, in its order (the newest first), and whether there is more beyond it."""
-
-    data: list[Rendered]
-    has_more: bool
 
 
 class Gateway(Protocol):
@@ -261,7 +256,7 @@ class StripeGateway:
     def list_page(self, resource: str, query: Mapping[str, Any]) -> ListPage:
         """One page of a list, such as that of `events`, as Stripe wrote it."""
         path = f"/v1/{resource}"
-        return _asked(lambda: _page_of(self._client.raw_request("get", path, **query)))
+        return _asked(lambda: read_page(self._client.raw_request("get", path, **query)))
 
     def submit_evidence(self, dispute_id: str, params: str, idempotency_key: str) -> Rendered:
         """Answer a dispute by these exact parameters (a JSON text) under this key; the bank gets them at once."""
@@ -270,11 +265,11 @@ class StripeGateway:
             lambda: _rendered(self._client.v1.disputes.update(dispute_id, given, options))
         )
 
-    def portal_configurations(self) -> list[Rendered]:
-        """The configurations of the customer portal that are in use, with what they offer."""
-        offered = "data.features.subscription_update.products"
-        query: Any = {"active": True, "expand": [offered], "limit": _PAGE}
-        return _asked(lambda: _every(self._client.v1.billing_portal.configurations.list(query)))
+    def send(self, method: str, path: str, params: Mapping[str, Any]) -> Rendered:
+        """One call that only a person has made, such as a change of a webhook endpoint; it moves no money."""
+        return _asked(
+            lambda: read_answer(self._client.raw_request(method, f"/v1/{path}", **params))
+        )
 
 
 def _exactly(params: str, idempotency_key: str) -> tuple[Any, Any]:
@@ -307,12 +302,3 @@ def _every(page: Any) -> list[Rendered]:
         # More than a page of refunds on one charge: we do not see all of them, so we do not know.
         raise Unknown("more_than_one_page")
     return found
-
-
-def _page_of(answer: Any) -> ListPage:
-    """Not through the SDK's objects, which write some numbers otherwise than Stripe does."""
-    loaded = json.loads(answer.body)
-    data = loaded["data"]
-    if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
-        raise Unknown("unreadable_answer")
-    return ListPage(data=data, has_more=bool(loaded["has_more"]))

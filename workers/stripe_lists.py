@@ -11,7 +11,8 @@ from typing import Any
 
 from runtime.clock import Clock
 from runtime.operator_limits import LIST_PAGE_ROWS, LIST_PAUSE_SECONDS
-from workers.gateway import Gateway, ListPage, Rendered
+from workers.gateway import Gateway, Rendered
+from workers.stripe_answers import ListPage
 
 _HOUR_SECONDS = 3_600
 _WIDER = 8

@@ -34,7 +34,7 @@ class WorkingClock(FrozenClock):
 class PlayedMonth:
     """A month that was sold and not told of yet; `settings` are what a command needs to reach all of it."""
 
-    def __init__(self, store, folder, *, fraud=True):
+    def __init__(self, store, folder, *, play=True, fraud=True):
         self.clock = WorkingClock()
         self.world = WorkerWorld(store=store, settings=worker_settings(folder), clock=self.clock)
         self.server = SandboxServer(self.world.sandbox)
@@ -45,7 +45,8 @@ class PlayedMonth:
             "STRIPE_WEBHOOK_SECRETS": "whsec_of_the_test_0001",
             "REDRESS_MODE": "enforce",
         }
-        self._play(fraud=fraud)
+        if play:
+            self._play(fraud=fraud)
 
     def _play(self, *, fraud):
         played = {"product": ShopProduct(NOWHERE, "token"), "clock": self.clock, "api_key": KEY}

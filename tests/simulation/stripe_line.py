@@ -15,8 +15,8 @@ import stripe
 from ops.sandbox import faults
 from ops.sandbox.shop_till import form_pairs
 from runtime.limits import STRIPE_READ_SECONDS_MAX
-from workers.gateway import ListPage
 from workers.gateway_errors import Declined, Rejected, Throttled, Unknown
+from workers.stripe_answers import ListPage
 
 _PAGE = 100
 _STALLED_MS = STRIPE_READ_SECONDS_MAX * 1000
