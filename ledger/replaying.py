@@ -165,6 +165,10 @@ def _objection(order: ReplayOrder) -> Case[str | None]:
             events.c.state.not_in([state.value for state in REPLAYABLE]),
             "not settled yet: it is waiting or being worked on",
         ),
+        (
+            func.length(events.c.payload) == 0,
+            "the body was erased, by its age or on a customer's request",
+        ),
         (events.c.kind == "unreadable", "the body is no event and cannot be read"),
         (events.c.livemode.is_not(order.livemode), "of the other mode (live or test)"),
         (events.c.account.not_in(own_accounts), "of an account that STRIPE_ACCOUNT does not name"),

@@ -5,6 +5,7 @@ import ledger.backfill_tables
 import ledger.claim_tables
 import ledger.credit_tables
 import ledger.ending_tables
+import ledger.erasure_tables
 import ledger.fraud_tables
 import ledger.issue_tables
 import ledger.notice_tables

@@ -39,6 +39,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "tokens": ("ops.tokens_commands:tokens", "Say who may call the product API."),
     "notices": ("ops.notices_commands:notices", "List what was told to whom, and retry."),
     "endpoint": ("ops.endpoint_commands:endpoint", "Make, check and rotate Stripe's endpoint."),
+    "export": ("ops.export_commands:export", "Write events, decisions, refunds, audit to files."),
+    "forget": ("ops.forget_command:forget", "Erase one customer's personal data."),
     "sandbox": ("ops.process_commands:sandbox", "Serve a stand-in for Stripe."),
     "web": ("ops.process_commands:web", "Receive Stripe's webhooks."),
     "worker": ("ops.process_commands:worker", "Work through the events."),

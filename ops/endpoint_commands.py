@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -158,7 +159,7 @@ def _next_step(
         )
     for old in olds:
         _audit(wiring, "endpoint.rotate", old.endpoint_id, f"deleted: {reason}")
-        _asked(lambda old=old: delete_endpoint(gateway, old.endpoint_id))  # type: ignore[misc]
+        _asked(partial(delete_endpoint, gateway, old.endpoint_id))
     return "The old endpoint is gone: take its secret out of STRIPE_WEBHOOK_SECRETS and restart `redress web`."
 
 

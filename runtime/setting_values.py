@@ -208,6 +208,7 @@ def parse_count(text: object) -> int:
 
 
 _DAY_SECONDS: Final = 86_400
+_DAYS_MIN, _DAYS_MAX = 60, 36_500
 
 
 def parse_seconds(text: object) -> int:
@@ -216,6 +217,14 @@ def parse_seconds(text: object) -> int:
     if seconds is None or seconds > _DAY_SECONDS:
         raise ValueError("must be a whole number of seconds, 0 to 86400")
     return seconds
+
+
+def parse_days(text: object) -> int:
+    """A number of days of at least two months, within which Stripe may still tell of a refund that failed; 0: none."""
+    days = _whole_number(text)
+    if days is None or (days and not _DAYS_MIN <= days <= _DAYS_MAX):
+        raise ValueError(f"must be 0, or a whole number of days from {_DAYS_MIN} to {_DAYS_MAX}")
+    return days
 
 
 def parse_cap(text: object) -> Mapping[str, int]:

@@ -18,11 +18,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from runtime import setting_values as values
 from runtime.email_addresses import Mailbox
 from runtime.redis_socket import socket_url
+from runtime.setting_conflicts import conflicts
 from runtime.setting_values import Mode
 
 Cap = Annotated[Mapping[str, int], PlainValidator(values.parse_cap)]
 Port = Annotated[int, PlainValidator(values.parse_port)]
 Count = Annotated[int, PlainValidator(values.parse_count)]
+Days = Annotated[int, PlainValidator(values.parse_days)]
 Seconds = Annotated[int, PlainValidator(values.parse_seconds)]
 
 PREFIX: Final = "REDRESS_"
@@ -131,6 +133,11 @@ class Settings(BaseSettings):
     redress_backfill_seconds: Seconds = Field(
         default=120, description="How often Stripe is asked for what it never delivered; 0: never."
     )
+    redress_payload_days: Days = Field(
+        default=0,
+        description="Bodies of settled events are erased after so many days; what was decided from them stays."
+        " 0: never.",
+    )
     redress_host: Annotated[str, PlainValidator(values.parse_host)] = Field(
         default="127.0.0.1", description="Address that the servers bind to."
     )
@@ -180,7 +187,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        problems = list(_conflicts(self))
+        problems = list(conflicts(self))
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -244,51 +251,6 @@ def _blanks(given: Mapping[str, str]) -> Iterator[str]:
     for name, text in given.items():
         if not text.strip():
             yield f"{name.upper()} is set but blank; give it a value or remove it."
-
-
-def _conflicts(settings: Settings) -> Iterator[str]:
-    if settings.stripe_api_key and not settings.stripe_webhook_secrets:
-        yield (
-            "STRIPE_API_KEY is set without STRIPE_WEBHOOK_SECRETS; set it to the endpoint's signing"
-            " secret (whsec_…), which `stripe listen --print-secret` or the dashboard shows."
-        )
-    if settings.stripe_webhook_secrets and not settings.stripe_api_key:
-        yield (
-            "STRIPE_WEBHOOK_SECRETS is set without STRIPE_API_KEY; set it to the key of the account"
-            " that sends the webhooks."
-        )
-    if settings.stripe_api_base and not settings.stripe_api_key:
-        yield (
-            "STRIPE_API_BASE is set without STRIPE_API_KEY; set it to the test key (sk_test_…) that"
-            " the stand-in expects."
-        )
-    if settings.stripe_api_base and settings.livemode:
-        yield (
-            "STRIPE_API_BASE names a stand-in while STRIPE_API_KEY is a live key; remove"
-            " STRIPE_API_BASE or set a test key."
-        )
-    if settings.redress_smtp_url and not settings.redress_mail_from:
-        yield (
-            "REDRESS_SMTP_URL is set without REDRESS_MAIL_FROM; set it to the address that e-mails"
-            " are from."
-        )
-    yield from _webhook_conflicts(settings)
-    ports = [settings.redress_web_port, settings.redress_ops_port, settings.redress_sandbox_port]
-    if len(set(ports)) < len(ports):
-        yield "REDRESS_WEB_PORT, REDRESS_OPS_PORT and REDRESS_SANDBOX_PORT must differ."
-
-
-def _webhook_conflicts(settings: Settings) -> Iterator[str]:
-    if settings.redress_product_webhook_url and not settings.redress_product_webhook_secret:
-        yield (
-            "REDRESS_PRODUCT_WEBHOOK_URL is set without REDRESS_PRODUCT_WEBHOOK_SECRET; set it to the"
-            " secret that the product checks our signatures with."
-        )
-    if settings.redress_product_webhook_secret and not settings.redress_product_webhook_url:
-        yield (
-            "REDRESS_PRODUCT_WEBHOOK_SECRET is set without REDRESS_PRODUCT_WEBHOOK_URL; set it to the"
-            " product's endpoint."
-        )
 
 
 def _sentences(error: ValidationError) -> Iterator[str]:

@@ -12,6 +12,9 @@ from workers.mail_server import MailServer
 from workers.notice_carriers import Carrier, Carriers
 from workers.product_webhook import ProductWebhook
 
+#: The folder of the outbox, under REDRESS_DATA.
+OUTBOX = "outbox"
+
 #: Who e-mails in the outbox are from where no sender is set: they go nowhere.
 OUTBOX_SENDER = Mailbox(name="", address="redress@localhost")
 
@@ -32,7 +35,7 @@ class NoEndpoint:
 def _mail_carrier(settings: Settings) -> Carrier:
     sender = settings.redress_mail_from or OUTBOX_SENDER
     if settings.redress_smtp_url is None:
-        return MailOutbox(settings.redress_data / "outbox", sender)
+        return MailOutbox(settings.redress_data / OUTBOX, sender)
     return MailServer(settings.redress_smtp_url.get_secret_value(), sender)
 
 

@@ -27,8 +27,7 @@ class MailOutbox:
     def carry(self, notice: Notice, leaving: Callable[[], None]) -> str:  # noqa: ARG002 - nothing can be lost on the way
         """Write the e-mail's file; returns its name. Raises Unreachable when the disk does not take it."""
         content = mail_message(notice, self._sender).as_bytes()
-        created = datetime.fromtimestamp(notice.created_ms / 1000, UTC)
-        name = f"{created:%Y%m%dT%H%M%SZ}-{notice_digest(notice.key)}.eml"
+        name = outbox_name(notice.key, notice.created_ms)
         try:
             self._write(name, content)
         except OSError as error:
@@ -52,3 +51,9 @@ class MailOutbox:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def outbox_name(key: str, created_ms: int) -> str:
+    """The file of a notice in the outbox."""
+    created = datetime.fromtimestamp(created_ms / 1000, UTC)
+    return f"{created:%Y%m%dT%H%M%SZ}-{notice_digest(key)}.eml"

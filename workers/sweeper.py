@@ -17,6 +17,7 @@ from ledger.decisions import seal_decisions
 from ledger.inbox import release_expired, waiting_count
 from ledger.look_ups import due_look_ups
 from ledger.notices import due_notices
+from ledger.payload_retention import erase_payloads, old_payloads
 from ledger.plan_change_leases import due_changes
 from ledger.reconciliations import Daily, begin_daily, daily_to_do
 from ledger.refund_intents import due_intents
@@ -32,12 +33,16 @@ from workers.credit_issuing import issue_due
 from workers.reconciling import FIRST_STAGE, until_now
 from workers.shadow_terms import compare_stored
 
+_DAY_MS = 86_400_000
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What one pass found: events taken back and waiting, seals set, what else is due, by kind, what shadow terms decided, and lists to read."""
+    """What one pass found: events taken back and waiting, what else is due by kind, seals set, and bodies erased.
+
+    `compared` is how many decisions shadow terms made beside, `lists` how many of Stripe's lists are to be read.
+    """
 
     released: int
     waiting: int
@@ -53,6 +58,7 @@ class Swept:
     sealed: int
     compared: int
     lists: int
+    erased: int
 
 
 def sweep(context: WorkerContext) -> Swept:
@@ -91,6 +97,7 @@ def sweep(context: WorkerContext) -> Swept:
     )
     issues = issue_due(context)
     lists = _ring_for_lists(context, now_ms)
+    erased = _erase_old_payloads(context, now_ms)
     compared = compare_stored(context.store, context.shadow, now_ms)
     return Swept(
         released=released,
@@ -107,6 +114,7 @@ def sweep(context: WorkerContext) -> Swept:
         sealed=sealed,
         compared=compared,
         lists=lists,
+        erased=erased,
     )
 
 
@@ -128,6 +136,22 @@ def _ring_for_lists(context: WorkerContext, now_ms: int) -> int:
     if isinstance(daily, int):
         context.wakeups.wake_effect(RECONCILE_JOB, daily)
     return len(due) + isinstance(daily, int)
+
+
+def _erase_old_payloads(context: WorkerContext, now_ms: int) -> int:
+    """Erase bodies that are older than the settings keep them; returns how many."""
+    days = context.settings.redress_payload_days
+    if not days:
+        return 0
+    before_ms = now_ms - days * _DAY_MS
+    with context.store.read() as connection:
+        if not old_payloads(connection, before_ms, 1):
+            return 0
+    with context.store.write() as connection:
+        rows = old_payloads(connection, before_ms, SWEEP_ROWS_MAX)
+        if rows:
+            erase_payloads(connection, rows)
+    return len(rows)
 
 
 def run_sweeper(context: WorkerContext, stopped: Callable[[float], bool]) -> None:

@@ -95,3 +95,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_differences")),
     )
     op.create_index("ix_differences_reconciliation", "differences", ["reconciliation_id", "id"])
+    op.create_table(
+        "erasures",
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("erased_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("customer_id", name=op.f("pk_erasures")),
+    )
+    op.create_table(
+        "payload_marks",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("row_id", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("id = 1", name="inv_one_payload_mark"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payload_marks")),
+    )
