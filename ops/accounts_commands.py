@@ -7,7 +7,7 @@ from ledger.states import Standing, StandingCause
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.standing_changes import change_standing
-from ops.terminal import json_option, print_json, say
+from ops.terminal import json_option, json_outcome, print_json, say
 from workers.context import ring_for
 
 _CUSTOMER_CHARS_MAX = 200
@@ -45,6 +45,7 @@ def show_command(operator: OperatorContext, customer_id: str, *, as_json: bool) 
     help="Why: terms broken, abuse, an automatic flag that nobody has looked at, or a flag by mistake.",
 )
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def set_command(
     operator: OperatorContext,

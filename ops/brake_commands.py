@@ -13,7 +13,7 @@ from ledger.work_counts import count_effects
 from ops.moments import moment_text
 from ops.operator_context import ORIGIN, OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
-from ops.terminal import counted, json_option, print_json, say
+from ops.terminal import counted, json_option, json_outcome, print_json, say
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import SEND_REFUND_JOB
 from runtime.wiring import Wiring
@@ -26,6 +26,7 @@ def brake() -> None:
 
 @brake.command("on", epilog="Example: redress brake on --reason 'looking into a wrong refund'")
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def on(operator: OperatorContext, reason: str | None) -> None:
     """Stop all money: from now on no refund leaves; none is lost.
@@ -47,6 +48,7 @@ def on(operator: OperatorContext, reason: str | None) -> None:
 
 @brake.command("off", epilog="Example: redress brake off --reason 'the cause is mended'")
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def off(operator: OperatorContext, reason: str | None) -> None:
     """Release the brake: what it kept back is sent now, if nothing else keeps it back."""

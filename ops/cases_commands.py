@@ -20,7 +20,7 @@ from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.refund_story import print_story, story_document
 from ops.stated_facts import STATED_OPTION, read_stated
-from ops.terminal import counted, json_option, print_json, print_table, say
+from ops.terminal import counted, json_option, json_outcome, print_json, print_table, say
 from ops.typed_amount import read_amount_minor
 from policy.rulings import RulingRefused
 from policy.terms_file import load_every_version
@@ -181,6 +181,7 @@ def deny_command(
 @_CASE
 @STATED_OPTION
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def appeal_command(
     operator: OperatorContext, case_id: int, *, facts: Sequence[str], reason: str | None

@@ -21,7 +21,15 @@ from ops.moments import moment_text, short_moment
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
-from ops.terminal import counted, json_option, print_facts, print_json, print_table, say
+from ops.terminal import (
+    counted,
+    json_option,
+    json_outcome,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+)
 from policy.decision import Decision
 from policy.terms_file import load_every_version
 from runtime.call_limits import USAGE_CREDITS_MAX
@@ -111,6 +119,7 @@ def show_command(operator: OperatorContext, claim_id: int, *, as_json: bool) -> 
     "--our-fault/--not-our-fault", default=None, help="Whether the platform was the cause."
 )
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def judge_command(
     operator: OperatorContext,

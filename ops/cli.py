@@ -13,12 +13,14 @@ from importlib.metadata import version
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from ops.operator_context import OperatorContext
 
 #: name → (where the command is, its line in `redress --help`). Help must not import what it lists.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("ops.up_command:up", "Run everything on this machine."),
+    "watch": ("ops.watch_command:watch", "Watch it work, live."),
     "doctor": ("ops.doctor_command:doctor", "Check every part and say what to do."),
     "events": ("ops.events_commands:events", "List, show and replay Stripe's events."),
     "replay": ("ops.replay_command:replay", "Short for `events replay`."),
@@ -41,6 +43,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "endpoint": ("ops.endpoint_commands:endpoint", "Make, check and rotate Stripe's endpoint."),
     "export": ("ops.export_commands:export", "Write events, decisions, refunds, audit to files."),
     "forget": ("ops.forget_command:forget", "Erase one customer's personal data."),
+    "completion": ("ops.completion_command:completion", "Complete `redress` in your shell."),
     "sandbox": ("ops.process_commands:sandbox", "Serve a stand-in for Stripe."),
     "web": ("ops.process_commands:web", "Receive Stripe's webhooks."),
     "worker": ("ops.process_commands:worker", "Work through the events."),
@@ -70,6 +73,16 @@ class Commands(click.Group):
         """Write the table's own lines, so that help imports nothing."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the commands' names from the table: a key press must not import all of them."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=line)
+            for name, (_, line) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
         """Run a command line and end the process with its exit code."""

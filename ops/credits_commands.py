@@ -16,7 +16,7 @@ from ops.moments import Moment, short_moment
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
-from ops.terminal import counted, json_option, print_json, print_table, say
+from ops.terminal import counted, json_option, json_outcome, print_json, print_table, say
 from policy.credit_losses import CreditLoss
 from policy.decision import Verdict
 from workers.case_following import Desk
@@ -68,6 +68,7 @@ def show_command(operator: OperatorContext, customer_id: str, *, as_json: bool) 
 @KEY
 @click.option("--valid-days", type=click.IntRange(1, 3660), help="How long they can be used.")
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def grant_command(
     operator: OperatorContext,
@@ -115,6 +116,7 @@ def grant_command(
 @click.option("--at", "at_ms", type=Moment(), help="When: 2h, 2026-01-31. Default: now.")
 @click.option("--failed", is_flag=True, help="What was made with them failed.")
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def use_command(
     operator: OperatorContext,
@@ -163,6 +165,7 @@ def use_command(
 @click.option("--lost", is_flag=True, help="They went without being used.")
 @click.option("--at", "at_ms", type=Moment(), help="When: 2h, 2026-01-31. Default: now.")
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def restore_command(operator: OperatorContext, /, **given: Any) -> None:
     """Give back credits that a failure took: to the grants that they were drawn from, or as new ones.

@@ -11,7 +11,7 @@ from ops.moments import moment_text
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
-from ops.terminal import json_option, print_json, print_table, say
+from ops.terminal import json_option, json_outcome, print_json, print_table, say
 from runtime.email_addresses import is_address
 from runtime.email_digest import digest_of, email_digest
 from runtime.limits import SWEEP_ROWS_MAX
@@ -63,6 +63,7 @@ def show_command(operator: OperatorContext, limit: int, *, as_json: bool) -> Non
 @_VALUE
 @click.option("--days", type=click.IntRange(1, 3_660), help="For how long; a snooze needs it.")
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def add_command(
     operator: OperatorContext,
@@ -109,6 +110,7 @@ def add_command(
 @_SUBJECT
 @_VALUE
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def remove_command(
     operator: OperatorContext, list_name: str, subject: str, value: str, *, reason: str | None

@@ -25,7 +25,7 @@ from ops.moments import Moment, moment_text, short_moment
 from ops.operator_audit import audit_act
 from ops.operator_context import ORIGIN, OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
-from ops.terminal import json_option, print_facts, print_json, print_table, say
+from ops.terminal import json_option, json_outcome, print_facts, print_json, print_table, say
 from runtime.email_addresses import masked_address
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import SEND_NOTICE_JOB
@@ -126,6 +126,7 @@ def show_command(
 @notices.command("retry", epilog="Example: redress notices retry 17 --reason 'the relay is back'")
 @click.argument("notice_rows", metavar="NOTICE...", nargs=-1, required=True, type=ROW)
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def retry_command(
     operator: OperatorContext, notice_rows: tuple[int, ...], reason: str | None
@@ -178,14 +179,14 @@ def _print_list(rows: Sequence[Notice], now_ms: int) -> None:
                 str(notice.row_id),
                 notice.event,
                 notice.subject_id,
-                _masked(notice) or "the product",
+                _masked(notice) or "product",
                 notice.state.value,
                 notice.note or "",
             )
             for notice in rows
         ],
         right=("id",),
-        whole=("written", "state"),
+        whole=("written", "what", "about", "to", "state"),
     )
 
 

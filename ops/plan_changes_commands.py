@@ -21,7 +21,7 @@ from ops.moments import moment_text, short_moment
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
-from ops.terminal import json_option, print_facts, print_json, print_table, say
+from ops.terminal import json_option, json_outcome, print_facts, print_json, print_table, say
 from runtime.call_limits import REQUEST_TEXT_CHARS_MAX
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import CHANGE_PLAN_JOB
@@ -147,6 +147,7 @@ def show_command(operator: OperatorContext, change_id: int, *, as_json: bool) ->
 )
 @click.argument("change_id", type=int)
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def withdraw_command(operator: OperatorContext, change_id: int, *, reason: str | None) -> None:
     """Take back a change that has not taken effect; the plan then goes on as it is."""

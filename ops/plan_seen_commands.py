@@ -14,7 +14,7 @@ from ops.moments import moment_text, short_moment
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
-from ops.terminal import json_option, print_facts, print_json, print_table, say
+from ops.terminal import json_option, json_outcome, print_facts, print_json, print_table, say
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import RESTORE_PLAN_JOB
 
@@ -75,6 +75,7 @@ def seen_command(
 )
 @click.argument("seen_id", type=int)
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def accept_command(operator: OperatorContext, seen_id: int, *, reason: str | None) -> None:
     """Let a change stand that was made elsewhere, whatever the terms say; nothing more is done about it."""
@@ -105,6 +106,7 @@ def accept_command(operator: OperatorContext, seen_id: int, *, reason: str | Non
 )
 @click.argument("seen_id", type=int)
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def restore_command(operator: OperatorContext, seen_id: int, *, reason: str | None) -> None:
     """Have a change put right that waits for a person, even if the subscription was put right today already."""

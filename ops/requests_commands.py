@@ -22,7 +22,7 @@ from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.stated_facts import STATED_OPTION, read_stated
-from ops.terminal import json_option, print_facts, print_json, print_table, say
+from ops.terminal import json_option, json_outcome, print_facts, print_json, print_table, say
 from policy.request_facts import IntakeField, Reason
 from runtime.email_addresses import masked_address
 from runtime.limits import SWEEP_ROWS_MAX
@@ -141,6 +141,7 @@ def show_command(operator: OperatorContext, request_id: int, *, as_json: bool) -
 @click.option("--charge", "charge_id", required=True, help="The payment that is meant.")
 @STATED_OPTION
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def match_command(
     operator: OperatorContext,
@@ -180,6 +181,7 @@ def match_command(
 @click.argument("request_ids", nargs=-1, required=True, type=int)
 @STATED_OPTION
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def judge_command(
     operator: OperatorContext,

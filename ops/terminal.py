@@ -1,23 +1,26 @@
 """How commands speak: JSON for machines, or tables and sentences for people, on stdout.
 
-Tables fit 100 columns where the terminal's width is not known. What is shown came from outside, so
+Tables fit 80 columns where the terminal's width is not known. What is shown came from outside, so
 control characters are taken out and nothing is read as markup.
 """
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, Final, TypeVar, cast
 
 import click
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from runtime.redaction import scrub_text
 
-COLUMNS: Final = 100
+COLUMNS: Final = 80
 
 #: The last column keeps this much, so that a reason can be guessed; wider ones wrap for it.
 _LAST_COLUMNS_MIN: Final = 10
@@ -32,15 +35,42 @@ def json_option(command: Command) -> Command:
     return option(command)
 
 
+def json_outcome(command: Command) -> Command:
+    """Add `--json` to a command that does something and tells of it in sentences: they come as `told`."""
+
+    @wraps(command)
+    def told(*args: Any, as_json: bool, **given: Any) -> Any:
+        if not as_json:
+            return command(*args, **given)
+        sentences: list[str] = []
+        token = _COLLECTED.set(sentences)
+        try:
+            ended = command(*args, **given)
+        finally:
+            _COLLECTED.reset(token)
+        print_json({"told": sentences})
+        return ended
+
+    return cast(Command, json_option(told))
+
+
+#: Where `say` puts its sentences while a command is to answer in JSON.
+_COLLECTED: Final[ContextVar[list[str] | None]] = ContextVar("collected", default=None)
+
+
 def print_json(document: Mapping[str, Any]) -> None:
     """One JSON document on stdout, keys in the order given."""
     click.echo(json.dumps(document, indent=2))
 
 
 def say(*sentences: str) -> None:
-    """A line per sentence, wrapped to the terminal."""
+    """A line per sentence, wrapped to the terminal; where none is, lines are whole for whoever reads them."""
+    collected = _COLLECTED.get()
+    if collected is not None:
+        collected += [scrub_text(sentence) for sentence in sentences if sentence]
+        return
     for sentence in sentences:
-        _console().print(Text(scrub_text(sentence)))
+        _console().print(Text(scrub_text(sentence)), soft_wrap=not sys.stdout.isatty())
 
 
 def show_secret(secret: str) -> None:
@@ -84,12 +114,19 @@ def print_table(
 
 def print_facts(facts: Sequence[tuple[str, str]], *, indent: int = 0) -> None:
     """Names and values beside each other; a value that is empty is shown as a dash."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts:
-        table.add_row(" " * indent + name, Text(scrub_text(value or "-")))
-    _print_trimmed(table)
+    _print_trimmed(_facts_table(facts, indent))
+
+
+def live_facts(looks: Iterable[Sequence[tuple[str, str]]], last_line: str) -> None:
+    """Show names and values in place, each look over the one before, until Ctrl-C; the last look stays."""
+    with Live(console=_console(), auto_refresh=False, transient=False) as live:
+        try:
+            for facts in looks:
+                live.update(
+                    Group(_facts_table(facts, 0), Text(last_line, style="dim")), refresh=True
+                )
+        except KeyboardInterrupt:
+            return
 
 
 def progress_line(sentence: str) -> None:
@@ -107,6 +144,15 @@ def end_progress() -> None:
 def counted(count: int, noun: str) -> str:
     """`1 event`, `2 events`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _facts_table(facts: Sequence[tuple[str, str]], indent: int) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(" " * indent + name, Text(scrub_text(value or "-")))
+    return table
 
 
 def _print_trimmed(table: Table) -> None:

@@ -7,7 +7,7 @@ from ops.moments import moment_text
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
-from ops.terminal import json_option, print_json, print_table, say, show_secret
+from ops.terminal import json_option, json_outcome, print_json, print_table, say, show_secret
 
 _NAME_CHARS_MAX = 60
 
@@ -62,6 +62,7 @@ def list_command(operator: OperatorContext, *, as_json: bool) -> None:
 @tokens.command("revoke", epilog="Example: redress tokens revoke product --reason 'it leaked'")
 @click.argument("name")
 @REASON_OPTION
+@json_outcome
 @click.pass_obj
 def revoke_command(operator: OperatorContext, name: str, *, reason: str | None) -> None:
     """Have a token open nothing from now on."""

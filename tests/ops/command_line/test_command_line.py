@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from ops.cli import COMMANDS, cli
+from ops.cli_reference import reference
 from ops.operator_context import OperatorContext
 
 HELP_SECONDS_MAX = 1.0
@@ -230,3 +232,34 @@ def test_unexpected_error(sqlite_redress, debug):
         "redress: Unexpected error ZeroDivisionError; run with --debug to see where." in ran.stderr
     )
     assert debug == ("Traceback" in ran.stderr)
+
+
+def test_reference_is_current():
+    """`docs/cli.md` is what the commands say of themselves."""
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
+
+    assert page == reference()
+
+
+def test_json_everywhere():
+    """Whatever tells people something tells machines as well; what runs, or writes a file, does not."""
+    without = {
+        " ".join(path)
+        for path, command in leaves(cli)
+        if not isinstance(command, click.Group)
+        and "as_json" not in {param.name for param in command.params}
+    }
+
+    assert {
+        *("up", "migrate", "web", "worker", "effects", "notifier", "sweeper", "sandbox"),
+        *("export", "completion", "policy page", "policy schema"),
+    } == without
+
+
+def test_outcomes_as_json(redress):
+    """A command that does something says what it did as JSON, too, and still ends with its code."""
+    done = redress.json("brake", "on", "--reason", "a drill")
+    refused = redress("brake", "on", "--json")
+
+    assert "The brake is on: no refund leaves, and none is lost." in done["told"]
+    assert (2, "") == (refused.exit_code, refused.stdout)

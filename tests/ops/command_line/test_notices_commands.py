@@ -54,7 +54,7 @@ def test_list(world):
     ran = redress("notices", "list")
 
     newest, oldest = ran.stdout.splitlines()[1:]
-    assert ["account.suspended", "cus_1", "the", "product", "waiting"] == newest.split()[3:]
+    assert ["account.suspended", "cus_1", "product", "waiting"] == newest.split()[3:]
     assert MASKED in oldest
     assert "failed" in oldest
     assert ADDRESS not in ran.stdout

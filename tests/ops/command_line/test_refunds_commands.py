@@ -241,7 +241,8 @@ def test_show_tells_all(story, by):
 )
 def test_show_reads_well(story, expected):
     """Values are told in words and money, each beside its name."""
-    assert expected in story[0]("refunds", "show", "ch_1").stdout
+    shown = story[0]("refunds", "show", "ch_1").stdout
+    assert " ".join(expected.split()) in " ".join(shown.split())
 
 
 def test_show_the_kept_payment(story):
