@@ -27,6 +27,7 @@ from tests.bench.fraud_decisions import backtested, judged
 from tests.bench.memory import held
 from tests.bench.prefill import prefill
 from tests.bench.refunding import refunded
+from tests.bench.replay_plans import planned
 from tests.bench.stack import Stack
 
 PARTS = (
@@ -40,9 +41,10 @@ PARTS = (
     "memory",
     "fraud",
     "backtest",
+    "replay",
 )
 #: What may change with the number of events in the ledger, and is measured on each size.
-GROWING = ("accept", "drain", "decide", "refunds", "fraud")
+GROWING = ("accept", "drain", "decide", "refunds", "fraud", "replay")
 ENGINES = ("sqlite", "postgresql")
 
 
@@ -130,6 +132,7 @@ def _measured(
         "refunds": lambda: refunded(stack, place, 12 if given.quick else 40),
         "memory": lambda: held(stack, place, seconds, runs),
         "fraud": lambda: judged(stack, place, size, 100 if given.quick else 400),
+        "replay": lambda: planned(stack, place),
         "backtest": lambda: backtested(stack.folder, place, 3 if given.quick else 20),
     }
     for name, measure in parts.items():

@@ -14,7 +14,6 @@ from ledger.audit_log import record
 from ledger.claim_tables import credit_claims, credit_decisions, late_usage
 from ledger.credit_tables import credit_entries
 from ledger.decisions import seal_decisions
-from ledger.dispute_submissions import write_submission
 from ledger.ending_tables import subscription_ends
 from ledger.fraud_tables import dispute_submissions, list_entries, shadow_verdicts
 from ledger.inbox import store_events
@@ -40,9 +39,11 @@ from ledger.tables import (
 )
 from ledger.triggers import APPEND_ONLY, trigger_statements
 from tests.databases import ENGINES, Databases
+from tests.fakes.fraud_rows import fill_fraud
 from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import new_event, put, put_charge, put_decision, reserve_refund
 from tests.fakes.notice_rows import email
+from tests.fakes.operator_rows import OPERATOR_BREACHES, fill_operators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,10 @@ def write_again(table, **changes):
         connection.execute(insert(table).values(copied | changes))
 
     return again
+
+
+def _execute(statement, connection):
+    connection.execute(statement)
 
 
 def another_intent(**changes):
@@ -394,6 +399,10 @@ REFUSED = [
     ),
     Refused(name="inv_credit_decision_credits", make=write_again(credit_decisions, credits=0)),
     Refused(name="inv_late_usage_credits", make=change(late_usage, credits=0)),
+    *(
+        Refused(name=name, make=partial(_execute, statement))
+        for name, statement in OPERATOR_BREACHES.items()
+    ),
 ]
 
 OVERDRAWN = [
@@ -424,15 +433,6 @@ def filled_store(request, database_templates, tmp_path_factory):
     databases.close()
 
 
-def fill_fraud(connection):
-    listed = {"list": "block", "subject": "card", "value": "fp_1", "origin": "person"}
-    put(connection, list_entries, **listed)
-    put(connection, shadow_verdicts, subject="decision:1", terms_digest="d")
-    write_submission(
-        connection, "du_1", "needs_response", params="{}", author="ana", now_ms=NOON_MS
-    )
-
-
 def fill(store):
     with store.write() as connection:
         store_events(connection, [new_event(state=EventState.IGNORED)], NOON_MS)
@@ -447,6 +447,7 @@ def fill(store):
         put(connection, refund_requests, key="k-1", state="waiting")
         put(connection, accounts, customer_id="cus_1", standing="active")
         fill_fraud(connection)
+        fill_operators(connection)
         claim = {"key": "c-1", "loss": "lost", "credits": 5}
         put(connection, credit_claims, **claim, state="waiting", next_attempt_ms=1)
         put(connection, credit_decisions, claim_id=1, verdict="approve", credits=5)

@@ -7,10 +7,10 @@ import sys
 import time
 
 import pytest
-from tests.webhooks.test_parsing import UNREADABLE
 
 from ledger.event_types import HANDLED
 from tests.fakes.at_once import at_once
+from tests.ledger.test_parsing import UNREADABLE
 from tests.webhooks.signed_events import (
     FOREIGN_SECRET,
     OLD_SECRET,
