@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, or_, select, update
 
 from ledger.claim_tables import credit_claims
 from ledger.erasure_tables import erasures
-from ledger.insert_once import insert_once
 from ledger.notice_tables import NoticeChannel, notices
 from ledger.payload_retention import ERASED
 from ledger.request_tables import refund_requests
@@ -39,10 +38,14 @@ _ERASED_TEXT = "erased"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerData:
-    """How many rows hold personal data of a customer, by what they are; `open_business` must end first."""
+    """How many rows hold personal data of a customer, by what they are; `open_business` must end first.
+
+    `erased_ms` is when it was erased before, None if it never was: what came since is personal again.
+    """
 
     counts: dict[str, int]
     open_business: tuple[str, ...]
+    erased_ms: int | None
 
     @property
     def total(self) -> int:
@@ -58,7 +61,12 @@ def customer_data(connection: Connection, customer_id: str) -> CustomerData:
         ).scalar_one()
         for name, table, condition, _ in _erased(customer_id)
     }
-    return CustomerData(counts=counts, open_business=tuple(_open_business(connection, customer_id)))
+    before = select(erasures.c.erased_ms).where(erasures.c.customer_id == customer_id)
+    return CustomerData(
+        counts=counts,
+        open_business=tuple(_open_business(connection, customer_id)),
+        erased_ms=connection.execute(before).scalar(),
+    )
 
 
 def forget_customer(connection: Connection, customer_id: str, now_ms: int) -> None:
@@ -66,8 +74,9 @@ def forget_customer(connection: Connection, customer_id: str, now_ms: int) -> No
     # Last what the others are found by.
     for _, table, condition, values in _erased(customer_id):
         connection.execute(update(table).where(condition).values(values))
-    statement = insert_once(erasures, erasures.c.customer_id)[connection.dialect.name]
-    connection.execute(statement, {"customer_id": customer_id, "erased_ms": now_ms})
+    again = update(erasures).where(erasures.c.customer_id == customer_id)
+    if not connection.execute(again.values(erased_ms=now_ms)).rowcount:
+        connection.execute(insert(erasures).values(customer_id=customer_id, erased_ms=now_ms))
 
 
 def mails_of(connection: Connection, customer_id: str) -> Sequence[AnyRow]:

@@ -88,8 +88,11 @@ def daily_to_do(connection: Connection, now_ms: int, every_ms: int) -> int | Dai
     last = newest_reconciliation(connection, _DAILY)
     if last is not None and last.state is ReconciliationState.RUNNING:
         return last.reconciliation_id
-    due = last is None or last.began_ms <= now_ms - every_ms
-    return Daily.BEGIN if due else Daily.NOTHING
+    if last is None:
+        return Daily.BEGIN
+    # One that Stripe broke off is tried again long before the next day.
+    pause_ms = _AT_ONCE_MS if last.state is ReconciliationState.FAILED else every_ms
+    return Daily.BEGIN if last.began_ms <= now_ms - pause_ms else Daily.NOTHING
 
 
 def begin_daily(connection: Connection, *, until: int, stage: str, now_ms: int) -> None:

@@ -3,6 +3,7 @@
 import click
 
 from ledger.forgetting import CustomerData, customer_data, forget_customer, mails_of
+from ops.moments import moment_text
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
@@ -48,6 +49,7 @@ def forget(
                 "rows": found.counts,
                 "open_business": list(found.open_business),
                 "erased": run,
+                "erased_before_ms": found.erased_ms,
             }
         )
         return
@@ -77,6 +79,8 @@ def _require_closed(found: CustomerData, customer: str) -> None:
 
 
 def _print(found: CustomerData, customer: str, *, run: bool) -> None:
+    if found.erased_ms is not None:
+        say(f"It was erased at {moment_text(found.erased_ms)}; what came since is counted here.")
     if not found.total:
         say(f"Nothing personal is known of {customer}.")
     else:

@@ -155,6 +155,7 @@ def test_forget(month, redress, tmp_path):
     assert ["customer.forget"] == [
         row.action for row in world.rows(audit) if row.object == month.customer
     ]
+    assert "It was erased at 20" in redress("forget", month.customer).stdout
     left = redress("replay", "--customer", month.customer, "--no-forecast").stdout
     assert "the body was erased" in left
 

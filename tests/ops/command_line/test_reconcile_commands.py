@@ -214,6 +214,15 @@ def test_on_its_way(month, redress):
     assert redress.json("reconcile")["agree"]
 
 
+def _state_after(world, redress, seconds):
+    """How the newest comparison stands when the processes have had so many seconds."""
+    for _ in range(seconds // 30):
+        world.sweep()
+        world.work()
+        world.clock.advance(30)
+    return json.loads(redress("reconcile", "show", "--json").stdout)["state"]
+
+
 def test_daily_by_itself(month, redress):
     """The sweeper begins one each day, workers carry it out in steps, and it is shown as such."""
     world = month.world
@@ -224,13 +233,19 @@ def test_daily_by_itself(month, redress):
         world.clock.advance(30)
     first = redress.json("reconcile", "show")
     world.clock.advance(86_400)
-    for _ in range(10):
-        world.sweep()
-        world.work()
-        world.clock.advance(30)
+    assert "done" == _state_after(world, redress, 300)
+    second = redress.json("reconcile", "show")["reconciliation"]
+    assert first["reconciliation"] + 1 == second
+    world.control(
+        "faults", [{"method": "GET", "path_prefix": "/v1/disputes", "kind": "500", "times": 9}]
+    )
+    world.clock.advance(86_400)
+    failed = _state_after(world, redress, 300)
+    world.control("faults", [])
+    again = _state_after(world, redress, 3_700)
 
+    assert ("failed", "done") == (failed, again)
     assert ("daily", "done", True) == (first["origin"], first["state"], first["agree"])
-    assert first["reconciliation"] + 1 == redress.json("reconcile", "show")["reconciliation"]
 
 
 def test_stripe_breaks_off(month, redress):
