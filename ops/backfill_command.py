@@ -13,7 +13,7 @@ from ops.moments import Moment, duration_text, moment_text
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
-from ops.stripe_at_hand import open_gateway, stripe_sentence
+from ops.stripe_at_hand import context_at_hand, stripe_sentence
 from ops.terminal import (
     counted,
     end_progress,
@@ -26,8 +26,6 @@ from ops.terminal import (
 from runtime.operator_limits import EVENTS_KEPT_SECONDS
 from runtime.wiring import Wiring
 from workers.backfill import ring_for_found, stripe_list, take_in
-from workers.catalogue_book import CatalogueBook
-from workers.context import WorkerContext
 from workers.gateway_errors import GatewayError
 
 #: Undelivered events are among the events; read on demand, they would be listed twice.
@@ -85,15 +83,7 @@ def backfill_command(
 
 def _read(wiring: Wiring, span: tuple[int, int], reason: str) -> tuple[Counter[str], Counter[str]]:
     """How much of each list was looked at, and how much of it was new; audited before the first call."""
-    settings = wiring.settings
-    context = WorkerContext(
-        settings=settings,
-        store=wiring.store,
-        clock=wiring.clock,
-        gateway=open_gateway(settings),
-        wakeups=wiring.wakeups,
-        catalogue=CatalogueBook(settings.redress_catalogue),
-    )
+    context = context_at_hand(wiring)
     with wiring.store.write() as connection:
         told = f"{reason} (made from {span[0]} to {span[1]})"
         audit_act(

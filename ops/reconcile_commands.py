@@ -24,7 +24,7 @@ from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.reconcile_metrics import reconcile_metrics
 from ops.safe_csv import write_csv
-from ops.stripe_at_hand import open_gateway
+from ops.stripe_at_hand import context_at_hand
 from ops.terminal import (
     counted,
     end_progress,
@@ -37,8 +37,7 @@ from ops.terminal import (
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.operator_limits import DIFFERENCES_SHOWN_MAX
 from runtime.wiring import Wiring
-from workers.catalogue_book import CatalogueBook
-from workers.context import WorkerContext, ring_for
+from workers.context import ring_for
 from workers.reconciling import FIRST_STAGE, reconcile, until_now
 
 _THROTTLED_SECONDS: Final = 2.0
@@ -147,15 +146,7 @@ def _ask(
 
 
 def _compare(wiring: Wiring, since_ms: int | None) -> Reconciliation:
-    settings = wiring.settings
-    context = WorkerContext(
-        settings=settings,
-        store=wiring.store,
-        clock=wiring.clock,
-        gateway=open_gateway(settings),
-        wakeups=wiring.wakeups,
-        catalogue=CatalogueBook(settings.redress_catalogue),
-    )
+    context = context_at_hand(wiring)
     until = until_now(context)
     since = 0 if since_ms is None else max(1, since_ms // 1000)
     if since >= until:

@@ -3,6 +3,9 @@
 import click
 
 from runtime.settings import Settings
+from runtime.wiring import Wiring
+from workers.catalogue_book import CatalogueBook
+from workers.context import WorkerContext
 from workers.gateway import StripeGateway
 from workers.gateway_errors import GatewayError, Throttled
 
@@ -15,6 +18,18 @@ def open_gateway(settings: Settings) -> StripeGateway:
             " sk_test_sandbox, and STRIPE_API_BASE to its address."
         )
     return StripeGateway(settings)
+
+
+def context_at_hand(wiring: Wiring) -> WorkerContext:
+    """What a worker has, for a command that does a worker's step while a person waits. Raises a ClickException."""
+    return WorkerContext(
+        settings=wiring.settings,
+        store=wiring.store,
+        clock=wiring.clock,
+        gateway=open_gateway(wiring.settings),
+        wakeups=wiring.wakeups,
+        catalogue=CatalogueBook(wiring.settings.redress_catalogue),
+    )
 
 
 def stripe_sentence(error: GatewayError) -> str:

@@ -59,6 +59,11 @@ class PlayedMonth:
                 thieves.play(number)
             thieves.close()
 
+    def environ(self, folder):
+        """The variables by which a command works on the same ledger, and calls the same Stripe."""
+        url = self.world.store.engine.url.render_as_string(hide_password=False)
+        return {"DATABASE_URL": url, "REDRESS_DATA": str(folder), **self.settings}
+
     def told(self):
         """Every event that Stripe has made so far, oldest first."""
         return [event for _, event in self.world.sandbox.book.events_after(0)]

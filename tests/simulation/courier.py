@@ -20,8 +20,8 @@ _STRANGE_SHARE = 0.2
 #: Events of other types are delivered too, but not all: they are stored and ignored, one like another.
 STRANGERS = frozenset({"payment_intent.created", "customer.subscription.trial_will_end"})
 
-#: Of these the objects are listed as a second source.
-_UNMADE = "charge.succeeded"
+#: What only a charge tells, which is listed as a second source.
+_UNMADE = ("charge.succeeded", "charge.updated")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,12 +66,13 @@ class Courier:
         self.answers_lost = 0.0
         #: Shares of events that Stripe never manages to deliver, and of charges that it makes no event of.
         self.undelivered = self.unmade = 0.0
+        self._unmade = set()
 
     def collect(self):
         """Plan the deliveries of the events that Stripe has emitted since the last call."""
         for seq, event in self._world.book.events_after(self._seq):
             self._seq = seq
-            if event["type"] == _UNMADE and self._world.chance("unmade", self.unmade):
+            if self._is_unmade(event):
                 self._unmake(seq)
                 continue
             stranger = event["type"] not in HANDLED
@@ -82,6 +83,13 @@ class Courier:
         if due_ms is not None and due_ms != self._chore_ms:
             self._chore_ms = due_ms
             self._world.scheduler.at(due_ms, self._tick)
+
+    def _is_unmade(self, event):
+        """Whether Stripe makes no event of a payment: then of nothing that only its charge could tell either."""
+        charge_id = event["data"]["object"].get("id")
+        if event["type"] == "charge.succeeded" and self._world.chance("unmade", self.unmade):
+            self._unmade.add(charge_id)
+        return event["type"] in _UNMADE and charge_id in self._unmade
 
     def _unmake(self, seq):
         """Stripe made no event of what happened, so none is listed either."""

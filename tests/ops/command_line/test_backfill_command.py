@@ -18,9 +18,7 @@ def month(sqlite_store, tmp_path):
 @pytest.fixture
 def redress(month, tmp_path):
     """The command line beside the month's workers."""
-    url = month.world.store.engine.url.render_as_string()
-    environ = {"DATABASE_URL": url, "REDRESS_DATA": str(tmp_path), **month.settings}
-    return CommandLine(environ, month.clock)
+    return CommandLine(month.environ(tmp_path), month.clock)
 
 
 def test_reads_a_span(month, redress):

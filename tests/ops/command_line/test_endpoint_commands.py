@@ -25,9 +25,7 @@ def shop(sqlite_store, tmp_path):
 @pytest.fixture
 def redress(shop, tmp_path):
     """The command line beside it."""
-    url = shop.world.store.engine.url.render_as_string()
-    environ = {"DATABASE_URL": url, "REDRESS_DATA": str(tmp_path), **shop.settings}
-    return CommandLine(environ, shop.clock)
+    return CommandLine(shop.environ(tmp_path), shop.clock)
 
 
 def endpoints(shop):
