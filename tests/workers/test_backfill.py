@@ -78,6 +78,7 @@ def test_delivered_is_known(shop):
     assert {"known"} == {one.outcome for one in receipts}
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_nothing_from_before_the_beginning(world):
     """What happened before the ledger's first event stays where it is."""
     world.pay_twice()
@@ -106,6 +107,7 @@ def test_no_event_at_all(shop):
     assert second in {row.object_id for row in shop.rows(look_ups)}
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 @pytest.mark.parametrize("kind", ["429", "500", "timeout_before"])
 def test_stripe_does_not_answer(shop, kind):
     """A list that Stripe does not give is read on later, and says why it is behind."""
@@ -122,6 +124,7 @@ def test_stripe_does_not_answer(shop, kind):
     assert {None} == {one.note for one in cursors(shop).values()}
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_away_for_too_long(shop):
     """After more than 30 days the place in the list is gone: reading goes on with what Stripe still has."""
     shop.clock.advance(EVENTS_KEPT_SECONDS + 5 * DAY)
@@ -131,6 +134,7 @@ def test_away_for_too_long(shop):
     assert charge in sources(shop)
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_undelivered_are_looked_for_again(shop):
     """An event that shows up behind the place that was read to is found among the undelivered, at each pass anew."""
     charge = shop.pay(shop.customer())

@@ -67,6 +67,7 @@ def test_every_row_in_every_form(month, redress, tmp_path, what):
     assert not any("payload" in one for one in lines)
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_formulas_are_text(month, redress):
     """A cell that a spreadsheet would run begins with an apostrophe; numbers stay numbers."""
     with month.world.store.write() as connection:
@@ -89,6 +90,7 @@ def test_formulas_are_text(month, redress):
     assert ("1", 'quo"ted,\nlines') == (row["at_ms"], row["detail"])
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_span(month, redress):
     """--since and --until choose by when a row was written; every page of a long one comes once."""
     all_rows = redress("export", "events").stdout.splitlines()
@@ -100,6 +102,7 @@ def test_span(month, redress):
     assert "" == none
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_payloads_can_be_replayed(month, redress, tmp_path):
     """Events with their bodies need a reason, are audited, and are what `redress replay --from` reads."""
     path = tmp_path / "events.jsonl"
@@ -115,6 +118,7 @@ def test_payloads_can_be_replayed(month, redress, tmp_path):
     assert "a move" in [row.detail for row in month.world.rows(audit)]
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_cannot_be_written(redress, tmp_path):
     """A place that cannot be written to is named."""
     ran = redress("export", "audit", "--to", tmp_path / "missing" / "file")
@@ -172,6 +176,7 @@ def test_open_business_first(month, redress):
     assert redress.json("forget", customer)["rows"]["bodies of events"] > 0
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_nobody(redress):
     """A customer who is not known is told as such."""
     assert "Nothing personal is known" in redress("forget", "cus_unknown").stdout

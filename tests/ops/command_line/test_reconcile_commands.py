@@ -145,6 +145,7 @@ def told(document):
     }
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_books_agree(redress):
     """After a month of payments, thieves and banks nothing differs, and each type was compared."""
     document = redress.json("reconcile")
@@ -203,6 +204,7 @@ def test_mending(month, redress):
     ]
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_on_its_way(month, redress):
     """What an event that waits, or a question that is asked, will put right is no difference."""
     world = month.world
@@ -221,6 +223,7 @@ def _state_after(world, redress, seconds):
     return json.loads(redress("reconcile", "show", "--json").stdout)["state"]
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_daily_by_itself(month, redress):
     """The sweeper begins one each day, workers carry it out in steps, and it is shown as such."""
     world = month.world
@@ -246,6 +249,7 @@ def test_daily_by_itself(month, redress):
     assert ("daily", "done", True) == (first["origin"], first["state"], first["agree"])
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_stripe_breaks_off(month, redress):
     """Where Stripe does not answer, the comparison fails, says so, and is no agreement."""
     month.world.control(
@@ -259,6 +263,7 @@ def test_stripe_breaks_off(month, redress):
     assert "redress_books_agree 0.0" in redress("reconcile", "show", "--metrics").stdout
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_throttled_goes_on(month, redress):
     """A 429 is waited for, and nothing is compared twice."""
     month.world.control(
@@ -271,6 +276,7 @@ def test_throttled_goes_on(month, redress):
     assert document["compared"]["charge"] == len(month.world.rows(charges))
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_nothing_yet(redress):
     """Before the first comparison it says how to make one; a span that begins now is refused."""
     assert "`redress reconcile` compares" in redress("reconcile", "show").stderr
