@@ -30,6 +30,8 @@ from policy.canonical_json import Json, dump_canonical
 from runtime.email_addresses import is_address
 from runtime.limits import EVENT_ATTEMPTS_MAX, NOTICE_CONTENT_CHARS_MAX
 
+#: A notice that tells of a refund's decision; `decision_key` names each.
+REFUND_DECIDED = "refund.decided"
 GIVEN_UP = "tried as often as anything is, and never taken"
 
 
@@ -81,6 +83,11 @@ class Notice:
     sent_ms: int | None
     created_ms: int
     changed_ms: int
+
+
+def decision_key(decision_id: int, channel: NoticeChannel) -> str:
+    """The key of the notice that tells of a decision by this channel."""
+    return f"{REFUND_DECIDED}:{decision_id}:{channel.value}"
 
 
 def write_notice(connection: Connection, notice: NewNotice, now_ms: int) -> int | None:

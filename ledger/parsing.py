@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import orjson
 
@@ -24,6 +24,7 @@ from ledger.event_types import HANDLED
 from ledger.events import NewEvent
 from ledger.states import EventState
 from runtime import limits
+from runtime.settings import Settings
 
 
 class Unreadable(Exception):
@@ -36,6 +37,11 @@ class Expected:
 
     livemode: bool
     account: str | None
+
+    @classmethod
+    def by(cls, settings: Settings) -> Self:
+        """What these settings serve."""
+        return cls(livemode=settings.livemode, account=settings.stripe_account)
 
 
 def parse_event(body: bytes, expected: Expected, source: str = "delivery") -> NewEvent:

@@ -12,7 +12,8 @@ from sqlalchemy import Column, ColumnElement, Connection, func, select
 
 from ledger.credit_tables import credit_entries
 from ledger.ending_tables import subscription_ends
-from ledger.notice_tables import notices
+from ledger.notice_tables import NoticeChannel, notices
+from ledger.notices import decision_key
 from ledger.rows import AnyRow
 from ledger.seen_plan_tables import seen_plan_changes
 from ledger.states import IntentState, LookUpState
@@ -64,7 +65,6 @@ class Marks:
     """Where the tables end at one moment: what is written later can be told by it."""
 
     event: int
-    decision: int
     notice: int
     credit: int
     plan: int
@@ -85,12 +85,16 @@ def read_marks(connection: Connection) -> Marks:
     """Where the tables end now."""
     return Marks(
         event=_newest(connection, events.c.id),
-        decision=_newest(connection, decisions.c.id),
         notice=_newest(connection, notices.c.id),
         credit=_newest(connection, credit_entries.c.id),
         plan=_newest(connection, seen_plan_changes.c.id),
         questions=_wanted(connection),
     )
+
+
+def newest_decision(connection: Connection) -> int:
+    """The id of the newest decision; 0 when there is none."""
+    return _newest(connection, decisions.c.id)
 
 
 def written_since(connection: Connection, marks: Marks) -> WrittenSince:
@@ -233,9 +237,9 @@ def _followed(
     ):
         ends[row.decision_id].append(row.subscription_id)
     keys = {
-        f"refund.decided:{decision_id}:{channel}": decision_id
+        decision_key(decision_id, channel): decision_id
         for decision_id in decision_ids
-        for channel in ("email", "webhook")
+        for channel in NoticeChannel
     }
     told = dict.fromkeys(decision_ids, 0)
     query = select(notices.c.key).where(notices.c.key.in_(list(keys)))

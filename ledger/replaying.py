@@ -56,11 +56,15 @@ class ReplayPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayStep:
-    """One transaction's share: how many events were put back, and the last row looked at."""
+    """One transaction's share: the rows that were put back, and the last row looked at."""
 
-    replayed: int
     last_row: int
-    row_ids: tuple[int, ...] = ()
+    row_ids: tuple[int, ...]
+
+    @property
+    def replayed(self) -> int:
+        """How many were put back."""
+        return len(self.row_ids)
 
 
 def plan_replay(connection: Connection, order: ReplayOrder) -> ReplayPlan:
@@ -109,7 +113,7 @@ def replay_step(
         .with_for_update()
     ).all()
     if not rows:
-        return ReplayStep(replayed=0, last_row=order.after_row)
+        return ReplayStep(last_row=order.after_row, row_ids=())
     row_ids = tuple(row.id for row in rows)
     connection.execute(
         update(events)
@@ -126,7 +130,7 @@ def replay_step(
     )
     for row in rows:
         _record_replay(connection, row, author, now_ms)
-    return ReplayStep(replayed=len(rows), last_row=row_ids[-1], row_ids=row_ids)
+    return ReplayStep(last_row=row_ids[-1], row_ids=row_ids)
 
 
 def _record_replay(connection: Connection, row: AnyRow, author: ReplayAuthor, now_ms: int) -> None:

@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -32,15 +32,12 @@ class NoScratchLedger(Exception):
     """The database does not let us make a copy; the text says what to grant."""
 
 
-@contextmanager
-def scratch_ledger(live: Store, folder: Path) -> Iterator[Store]:
+def scratch_ledger(live: Store, folder: Path) -> AbstractContextManager[Store]:
     """A store on a fresh copy of `live`; on SQLite its file lies under `folder`. Gone on leaving.
 
     Raises NoScratchLedger.
     """
-    making = _postgresql_copy(live) if live.dialect == "postgresql" else _sqlite_copy(live, folder)
-    with making as scratch:
-        yield scratch
+    return _postgresql_copy(live) if live.dialect == "postgresql" else _sqlite_copy(live, folder)
 
 
 def copy_payloads(live: Connection, scratch: Connection, row_ids: Sequence[int]) -> None:
@@ -118,8 +115,7 @@ def _fill_schema(scratch: Store, schema: str, own: str) -> None:
 
 def _copy_statement(table: Table, to: str, come_from: str) -> str:
     names = [column.name for column in table.columns]
-    taken = dict.fromkeys(names, "")
-    taken |= {name: f'"{name}"' for name in names}
+    taken = {name: f'"{name}"' for name in names}
     if table is events:
         waiting = f"state IN ('{EventState.NEW}', '{EventState.CLAIMED}')"
         # Not read, but there: what was erased must still be told from it.

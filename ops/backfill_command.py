@@ -129,7 +129,7 @@ def _print(cursors: Sequence[BackfillCursor], now_ms: int) -> None:
             (
                 one.stream,
                 moment_text(one.seen_until * 1000),
-                behind_text(one, now_ms),
+                _behind(one, now_ms),
                 str(one.listed),
                 str(one.found),
                 one.note or "",
@@ -141,7 +141,7 @@ def _print(cursors: Sequence[BackfillCursor], now_ms: int) -> None:
     )
 
 
-def behind_text(cursor: BackfillCursor, now_ms: int) -> str:
+def _behind(cursor: BackfillCursor, now_ms: int) -> str:
     """How far a list is behind this moment. Undelivered events are looked for some days back each time."""
     if cursor.stream is BackfillStream.UNDELIVERED:
         return ""

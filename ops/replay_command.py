@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from ledger.parsing import Expected
 from ledger.replay_outcomes import EventOutcome
 from ledger.replay_runs import ReplayRun, begin_run, run_by_id
 from ledger.replaying import ReplayAuthor
@@ -14,7 +15,7 @@ from ops.event_filters import ROW_MAX, event_filter, filter_options
 from ops.operator_context import ORIGIN, OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
 from ops.replay_report import forecast_document, plan_document, print_plan, print_tally
-from ops.replay_selection import LEDGER, Selection, select_events, selection_of
+from ops.replay_selection import LEDGER, STRIPE, Selection, select_events, selection_of
 from ops.replay_tally import ReplayTally
 from ops.stripe_at_hand import stripe_sentence
 from ops.terminal import (
@@ -30,7 +31,7 @@ from runtime.wiring import Wiring
 from workers.catalogue_book import CatalogueBook
 from workers.gateway import StripeGateway
 from workers.gateway_errors import GatewayError
-from workers.replays import Forecaster, ReplayRunner, ReplayStalled, Served
+from workers.replays import Forecaster, ReplayRunner, ReplayStalled
 from workers.terms_book import TermsBook
 
 _PER_SECOND_MAX: Final = 10_000
@@ -75,7 +76,7 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
     if given["resume"]:
         ctx.exit(_resume(operator, given))
     wanted = event_filter(given, given["event"])
-    if wanted.is_empty and given["come_from"] in (LEDGER, "stripe"):
+    if wanted.is_empty and given["come_from"] in (LEDGER, STRIPE):
         raise click.UsageError(
             "An empty filter never means all; name events, or give --type, --state, --since or others."
         )
@@ -178,12 +179,11 @@ def _resume(operator: OperatorContext, given: dict[str, Any]) -> int:
 
 def _carry_out(wiring: Wiring, selection: Selection, run: ReplayRun, given: dict[str, Any]) -> int:
     """Do it, telling how far it is; returns the exit code."""
-    settings = wiring.settings
     runner = ReplayRunner(
         store=wiring.store,
         bell=wiring.wakeups,
         clock=wiring.clock,
-        served=Served(livemode=settings.livemode, account=settings.stripe_account),
+        served=Expected.by(wiring.settings),
         per_second=given["per_second"],
         run=run,
     )

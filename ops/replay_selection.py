@@ -110,7 +110,7 @@ def _of_ledger(wiring: Wiring, order: ReplayOrder, plan: ReplayPlan, last_row: i
 
 
 def _of_file(wiring: Wiring, path: Path, wanted: EventFilter, digest: str | None) -> Selection:
-    source: EventFile = open_event_file(path, wanted, _expected(wiring))
+    source: EventFile = open_event_file(path, wanted, Expected.by(wiring.settings))
     if digest not in (None, source.digest):
         raise FileRefused(f"{path} is not the file any more that this replay began with.")
     written: dict[str, Any] = {
@@ -128,7 +128,7 @@ def _of_stripe(wiring: Wiring, wanted: EventFilter) -> Selection:
         since=(wanted.since_ms or 0) // 1000,
         until=(wanted.until_ms or 0) // 1000,
         wanted=wanted,
-        expected=_expected(wiring),
+        expected=Expected.by(wiring.settings),
     )
     written = _dump({"filter": asdict(wanted)})
     return Selection(kind=STRIPE, written=written, source=source, plan=None)
@@ -154,10 +154,6 @@ def _require_known_there(wanted: EventFilter) -> None:
     for name, option in _LEDGER_ONLY.items():
         if getattr(wanted, name) != getattr(empty, name):
             raise click.UsageError(f"Only the ledger knows {option}; replay --from ledger by it.")
-
-
-def _expected(wiring: Wiring) -> Expected:
-    return Expected(livemode=wiring.settings.livemode, account=wiring.settings.stripe_account)
 
 
 def _filter(written: Mapping[str, Any]) -> EventFilter:

@@ -60,7 +60,7 @@ def build_receiver(wiring: Wiring) -> Receiver:
     settings = wiring.settings
     return Receiver(
         check=SignatureCheck([key.get_secret_value() for key in settings.stripe_webhook_secrets]),
-        expected=Expected(livemode=settings.livemode, account=settings.stripe_account),
+        expected=Expected.by(settings),
         committer=Committer(wiring.store, store_events, wiring.wakeups, wiring.clock),
         clock=wiring.clock,
     )

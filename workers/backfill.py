@@ -115,8 +115,7 @@ def take_in(
     now_ms = context.clock.now_ms()
     if stream in _OBJECTS:
         return _ask_about(connection, _OBJECTS[stream], page, now_ms)
-    settings = context.settings
-    expected = Expected(livemode=settings.livemode, account=settings.stripe_account)
+    expected = Expected.by(context.settings)
     meant = [polled_event(event, expected) for event in page if event.get("type") in HANDLED]
     receipts = store_events(connection, meant, now_ms)
     stored = [

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ledger.notice_tables import NoticeChannel
-from ledger.notices import NewNotice
+from ledger.notices import REFUND_DECIDED, NewNotice, decision_key
 from policy.canonical_json import Json, JsonScalar
 from policy.clauses import Clause
 from policy.decision import ClauseResult, Decision, Verdict
 from policy.terms_file import Terms
-
-REFUND_DECIDED: Final = "refund.decided"
 
 #: Clauses about how something is done; they decide nothing, so they are no reasons for a customer.
 _PROCEDURE: Final = frozenset(
@@ -84,7 +82,7 @@ def _email(
         "review_business_days": requests.review_business_days,
     }
     return NewNotice(
-        key=f"{REFUND_DECIDED}:{decision_id}:email",
+        key=decision_key(decision_id, NoticeChannel.EMAIL),
         channel=NoticeChannel.EMAIL,
         event=REFUND_DECIDED,
         subject_id=str(case_id),
@@ -108,7 +106,7 @@ def _webhook(
         "terms_version": decision.terms_version,
     }
     return NewNotice(
-        key=f"{REFUND_DECIDED}:{decision_id}:webhook",
+        key=decision_key(decision_id, NoticeChannel.WEBHOOK),
         channel=NoticeChannel.WEBHOOK,
         event=REFUND_DECIDED,
         subject_id=str(case_id),

@@ -14,12 +14,14 @@ from sqlalchemy import Connection, and_, or_, select
 from ledger.engine import Store
 from ledger.event_queries import EventFilter
 from ledger.inbox import store_events
+from ledger.parsing import Expected
 from ledger.replay_outcomes import (
     DecidedAnew,
     EventOutcome,
     Marks,
     WrittenSince,
     decided_without_event,
+    newest_decision,
     outcomes_of,
     read_marks,
     written_since,
@@ -49,14 +51,6 @@ from workers.terms_book import TermsBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """Whose events this installation works on: Stripe's mode, and the account besides our own."""
-
-    livemode: bool
-    account: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PutBack:
     """What one step did: rows that were new, rows that wait for a worker again, and how many were left alone."""
 
@@ -70,7 +64,7 @@ class ReplayStalled(Exception):
 
 
 def put_back(
-    connection: Connection, batch: Batch, served: Served, author: ReplayAuthor, now_ms: int
+    connection: Connection, batch: Batch, served: Expected, author: ReplayAuthor, now_ms: int
 ) -> PutBack:
     """Store what the ledger lacks, and put what it has back to be worked on. One transaction's work."""
     receipts = store_events(connection, batch.events, now_ms)
@@ -159,9 +153,9 @@ class Forecaster:
     def work(self, batch: Batch) -> list[EventOutcome]:
         """What would become of a batch, given all those before it."""
         author = ReplayAuthor(actor="forecast", reason="forecast", origin="forecast")
-        served = Served(livemode=self.settings.livemode, account=self.settings.stripe_account)
+        served = Expected.by(self.settings)
         with self.scratch.write() as connection:
-            before = read_marks(connection)
+            before = newest_decision(connection)
             done = put_back(connection, batch, served, author, self.clock.now_ms())
             # Rows after the copy's start are its own: the live ledger has others under their numbers.
             copied = [row_id for row_id in done.replayed if row_id <= self._start.event]
@@ -172,17 +166,19 @@ class Forecaster:
             pass
         with self.scratch.read() as connection:
             row_ids = (*done.stored, *done.replayed)
-            return outcomes_of(connection, row_ids, before.decision)
+            return outcomes_of(connection, row_ids, before)
 
     def answers(self) -> list[DecidedAnew]:
         """What would be decided when Stripe answers the questions that arose so far; none without a gateway."""
+        if not self._bell.asked or self.gateway is None:
+            return []
         with self.scratch.read() as connection:
-            before = read_marks(connection)
-        while self._bell.asked and self.gateway is not None:
+            before = newest_decision(connection)
+        while self._bell.asked:
             self.clock.sleep(LIST_PAUSE_SECONDS)
             look_up(self._context, self._bell.asked.pop())
         with self.scratch.read() as connection:
-            return decided_without_event(connection, before.decision)
+            return decided_without_event(connection, before)
 
     def written(self) -> WrittenSince:
         """Everything that was written so far, whatever it followed from."""
@@ -197,7 +193,7 @@ class ReplayRunner:
     store: Store
     bell: Bell
     clock: Clock
-    served: Served
+    served: Expected
     per_second: int
     run: ReplayRun
     left_alone: int = 0
@@ -211,7 +207,7 @@ class ReplayRunner:
         Raises ReplayOvertaken, and ReplayStalled when no worker settles anything.
         """
         with self.store.read() as connection:
-            self._decision = read_marks(connection).decision
+            self._decision = newest_decision(connection)
         for batch in source.batches(self.run.cursor):
             yield from self._until_waiting(REPLAY_WAITING_MAX)
             began = self.clock.monotonic()

@@ -44,11 +44,6 @@ class StripeList:
             yield first
             yield from self.after(str(first[-1]["id"]), until)
 
-    def newest(self, until: int) -> Rendered | None:
-        """The newest object that was made before `until`; None when there is none."""
-        page = self._page({"created": {"lt": until}}, rows=1)
-        return page.data[0] if page.data else None
-
     def _first_since(self, since: int, until: int) -> list[Rendered]:
         begin, seconds = since, _HOUR_SECONDS
         while begin < until:
@@ -72,6 +67,7 @@ class StripeList:
             found += page.data
         return found[::-1]
 
-    def _page(self, query: Mapping[str, Any], rows: int = LIST_PAGE_ROWS) -> ListPage:
+    def _page(self, query: Mapping[str, Any]) -> ListPage:
         self.clock.sleep(LIST_PAUSE_SECONDS)
-        return self.gateway.list_page(self.resource, {**self.query, **query, "limit": rows})
+        asked = {**self.query, **query, "limit": LIST_PAGE_ROWS}
+        return self.gateway.list_page(self.resource, asked)

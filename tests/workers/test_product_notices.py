@@ -8,11 +8,11 @@ import pytest
 from ledger.credit_claims import write_claim
 from ledger.credit_usage import UsageReport, record_usage
 from ledger.notice_tables import notices
+from ledger.notices import REFUND_DECIDED
 from runtime.queues import JUDGE_CLAIM_JOB
 from tests.fakes.credit_claims import new_claim
 from tests.fakes.scripted_carrier import ScriptedCarrier, scripted
 from tests.fakes.scripted_product import SECRET
-from workers.decision_notices import REFUND_DECIDED
 from workers.product_notices import EVENT_TYPES
 
 
