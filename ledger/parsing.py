@@ -41,7 +41,7 @@ class Expected:
     @classmethod
     def by(cls, settings: Settings) -> Self:
         """What these settings serve."""
-        return cls(livemode=settings.livemode, account=settings.stripe_account)
+        return cls(livemode=settings.livemode, account=settings.served_account)
 
 
 def parse_event(body: bytes, expected: Expected, source: str = "delivery") -> NewEvent:

@@ -81,7 +81,7 @@ def backtest_command(
 
     By score, as each event came; warnings are an outcome here. Nothing is written to the ledger, and nothing is sent.
     """
-    book = TermsBook()
+    book = TermsBook.by(operator.settings())
     trials: dict[str, InForce] = {IN_FORCE: book.in_force}
     if terms is not None:
         trials[terms.named] = _always(terms.terms)

@@ -23,7 +23,6 @@ from ops.stated_facts import STATED_OPTION, read_stated
 from ops.terminal import counted, json_option, json_outcome, print_json, print_table, say
 from ops.typed_amount import read_amount_minor
 from policy.rulings import RulingRefused
-from policy.terms_file import load_every_version
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import JUDGE_REQUEST_JOB
 from workers.case_following import Desk
@@ -100,7 +99,9 @@ def show_command(operator: OperatorContext, case_id: int, *, as_json: bool) -> N
         }
         print_json(story_document(story) | more)
         return
-    print_story(story, load_every_version()[-1].clause_titles, operator.clock.now_ms())
+    print_story(
+        story, TermsBook.by(operator.settings()).newest.clause_titles, operator.clock.now_ms()
+    )
     if late:
         say(
             f"{counted(late, 'credit')} that were used before a decision were told after it."
@@ -143,7 +144,7 @@ def approve_command(
     def rule(desk: Desk) -> Ruled:
         return rule_on_case(
             desk,
-            TermsBook(),
+            TermsBook.by(desk.settings),
             case_id,
             amount_minor=_amount_minor(desk.connection, case_id, amount),
             keeps_credits=keep_credits,
@@ -169,7 +170,9 @@ def deny_command(
         case_id,
         "cases.deny",
         given,
-        lambda desk: rule_on_case(desk, TermsBook(), case_id, amount_minor=None, explanation=given),
+        lambda desk: rule_on_case(
+            desk, TermsBook.by(desk.settings), case_id, amount_minor=None, explanation=given
+        ),
     )
     _tell(case_id, ruled, as_json=as_json)
 

@@ -31,7 +31,6 @@ from ops.terminal import (
     say,
 )
 from policy.decision import Decision
-from policy.terms_file import load_every_version
 from runtime.call_limits import USAGE_CREDITS_MAX
 from runtime.limits import SWEEP_ROWS_MAX
 from workers.case_following import Desk
@@ -84,7 +83,7 @@ def list_command(
 @click.pass_obj
 def show_command(operator: OperatorContext, claim_id: int, *, as_json: bool) -> None:
     """Tell everything about one claim: what shows the loss, what was decided and why."""
-    titles = load_every_version()[-1].clause_titles
+    titles = TermsBook.by(operator.settings()).newest.clause_titles
     with operator.wiring() as wiring, wiring.store.read() as connection:
         claim = _existing(connection, claim_id)
         rows = credit_decisions_of(connection, claim_id)
@@ -140,7 +139,7 @@ def judge_command(
             connection, claim, documented=documented, our_fault=our_fault, now_ms=now_ms
         )
         desk = Desk(connection=connection, settings=operator.settings(), now_ms=now_ms)
-        judged = decide_claim(desk, TermsBook(), stated)
+        judged = decide_claim(desk, TermsBook.by(desk.settings), stated)
         audit_act(
             connection,
             "credits.judge",

@@ -1,6 +1,6 @@
 """`redress cases clear`: end a wrong suspicion."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import click
 
@@ -25,7 +25,7 @@ class _Bench:
 
     settings: Settings
     clock: Clock
-    terms: TermsBook = field(default_factory=TermsBook)
+    terms: TermsBook
     shadow: ShadowTerms | None = None
 
 
@@ -42,16 +42,17 @@ def clear_command(
     The customer is put on the allow list; `redress lists remove` takes him off.
     """
     given = require_reason(reason)
+    terms = TermsBook.by(operator.settings())
     with operator.wiring() as wiring:
         with wiring.store.write() as connection:
             now_ms = operator.clock.now_ms()
             desk = Desk(connection=connection, settings=wiring.settings, now_ms=now_ms)
             try:
-                cleared = clear_case(desk, TermsBook(), case_id, given, current_actor())
+                cleared = clear_case(desk, terms, case_id, given, current_actor())
             except RulingRefused as refused:
                 raise click.ClickException(f"{refused}.") from None
             audit_act(connection, "cases.clear", f"case:{case_id}", now_ms=now_ms, detail=given)
-            bench = _Bench(settings=wiring.settings, clock=operator.clock)
+            bench = _Bench(settings=wiring.settings, clock=operator.clock, terms=terms)
             judged = judge_fraud(bench, connection, cleared.others, None)
         notices = {*cleared.notices, *judged.notices}
         ring_for(wiring.wakeups, judged.intents, judged.look_ups, notices=notices)

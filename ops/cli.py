@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("ops.up_command:up", "Run everything on this machine."),
     "watch": ("ops.watch_command:watch", "Watch it work, live."),
     "doctor": ("ops.doctor_command:doctor", "Check every part and say what to do."),
+    "merchants": ("ops.merchants_command:merchants", "Say how every merchant stands."),
     "events": ("ops.events_commands:events", "List, show and replay Stripe's events."),
     "replay": ("ops.replay_command:replay", "Short for `events replay`."),
     "reconcile": ("ops.reconcile_commands:reconcile_group", "Compare the ledger with Stripe."),
@@ -150,12 +151,16 @@ def _sentences(error: Exception) -> Sequence[str]:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: redress up. Settings come from the environment; docs/settings.md lists them.",
 )
+@click.option(
+    "--merchant", metavar="NAME", help="Whom of the file REDRESS_MERCHANTS the command is about."
+)
 @click.option("--debug", is_flag=True, help="On an unexpected error, show where it happened.")
 @click.version_option(version("redress"), prog_name="redress")
 @click.pass_obj
-def cli(operator: OperatorContext, *, debug: bool) -> None:
+def cli(operator: OperatorContext, merchant: str | None, *, debug: bool) -> None:
     """Take Stripe's webhooks, find duplicate charges, refund each once, and show why."""
     operator.debug = debug
+    operator.merchant = merchant
     # Commands say themselves what went wrong; a log line on stderr would say it twice. The commands
     # that are processes set up a log of their own.
     logging.lastResort = None

@@ -183,7 +183,7 @@ def restore_command(operator: OperatorContext, /, **given: Any) -> None:
                 f"The key {key} was used before for other credits; give these one of their own."
             ) from None
         desk = Desk(connection=connection, settings=operator.settings(), now_ms=now_ms)
-        judged = decide_claim(desk, TermsBook(), claim) if fresh else None
+        judged = decide_claim(desk, TermsBook.by(desk.settings), claim) if fresh else None
         audit_act(
             connection,
             "credits.restore",

@@ -27,6 +27,7 @@ from workers.dispute_answering import (
     require_answerable,
 )
 from workers.gateway import StripeGateway
+from workers.terms_book import TermsBook
 
 
 @click.command(
@@ -62,7 +63,7 @@ def submit_command(
                 return
             answers = require_answerable(gateway, dispute_id)
             with wiring.store.read() as connection:
-                pack = pack_of(connection, dispute_id, described)
+                pack = pack_of(connection, TermsBook.by(operator.settings()), dispute_id, described)
             if not yes and not as_json:
                 print_pack(pack, operator.clock.now_ms())
                 click.confirm("Hand this to the bank? It takes one answer", abort=True)

@@ -29,6 +29,7 @@ from ops.terminal import json_option, print_json, print_table, say
 from policy.money import Money
 from runtime.limits import SWEEP_ROWS_MAX
 from workers.dispute_answering import ANSWERABLE
+from workers.terms_book import TermsBook
 
 
 @click.group(epilog="Example: redress disputes list")
@@ -99,7 +100,7 @@ def evidence_command(
     """
     with operator.wiring() as wiring:
         with wiring.store.read() as connection:
-            pack = pack_of(connection, dispute_id, described)
+            pack = pack_of(connection, TermsBook.by(operator.settings()), dispute_id, described)
             answers = submissions_of(connection, [dispute_id])
         if page is not None or as_json:
             with wiring.store.write() as connection:

@@ -1,9 +1,13 @@
 """`redress doctor`: looks at every part, says what is wrong, and which command mends it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
 
 import click
 
+from ledger.ledger_owner import ForeignLedger
 from ops.catalogue_diagnosis import diagnose_catalogue
 from ops.diagnosis import Diagnosis, Level
 from ops.endpoint_diagnosis import diagnose_endpoint
@@ -11,9 +15,13 @@ from ops.ledger_diagnoses import diagnose_ledger
 from ops.machine_diagnoses import diagnose_folder, diagnose_redis, diagnose_stripe
 from ops.operator_context import NoLedgerYet, OperatorContext
 from ops.portal_diagnosis import diagnose_portal
-from ops.shadow_diagnosis import diagnose_shadow
 from ops.terminal import json_option, print_json, print_table, say
-from runtime.settings import SettingsError
+from ops.terms_diagnosis import diagnose_shadow, diagnose_terms
+from runtime.merchants import every_merchant
+from runtime.settings import Settings, SettingsError
+
+#: Commands are about the merchant that a finding is about; one `redress up` is for all.
+_UP_APART: Final = re.compile(r"`redress (?!up\b|--)")
 
 
 @click.command(epilog="Example: redress doctor --json")
@@ -40,7 +48,40 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
 
 
 def diagnose(operator: OperatorContext) -> Iterator[Diagnosis]:
-    """Every check in turn; one that cannot be made is a finding too, and stops none of the others."""
+    """Every check in turn, of every merchant unless one is named; a check that cannot be made is a finding too."""
+    yield from _about_one(operator)
+    try:
+        merchants = every_merchant(operator.surroundings())
+        yield from _about_connect(operator.settings(), merchants)
+    except SettingsError as error:
+        for problem in error.problems:
+            if problem.startswith("merchant "):  # the others were told above
+                yield Diagnosis(
+                    subject="merchants",
+                    level=Level.FAIL,
+                    found=problem,
+                    mend="mend the file that REDRESS_MERCHANTS names (docs/merchants.md)",
+                )
+        return
+    for name in merchants:
+        theirs = OperatorContext(environ=operator.environ, clock=operator.clock, merchant=name)
+        for one in _about_one(theirs):
+            mend = _UP_APART.sub(f"`redress --merchant {name} ", one.mend)
+            yield replace(one, subject=f"{name}: {one.subject}", mend=mend)
+
+
+def _about_connect(settings: Settings, merchants: Mapping[str, Settings]) -> Iterator[Diagnosis]:
+    connected = [name for name, one in merchants.items() if one.stripe_connected_account]
+    if connected and not settings.stripe_connect_webhook_secrets:
+        yield Diagnosis(
+            subject="webhook endpoint (Connect)",
+            level=Level.WARN,
+            found=f"no secret is set, so that events of {', '.join(connected)} are only found by reading Stripe's lists",
+            mend="run `redress endpoint create --connect --url …` and set STRIPE_CONNECT_WEBHOOK_SECRETS",
+        )
+
+
+def _about_one(operator: OperatorContext) -> Iterator[Diagnosis]:
     try:
         settings = operator.settings()
     except SettingsError as error:
@@ -54,6 +95,7 @@ def diagnose(operator: OperatorContext) -> Iterator[Diagnosis]:
         return
     yield Diagnosis(subject="settings", level=Level.OK, found="every variable is usable")
     yield from diagnose_folder(settings)
+    yield from diagnose_terms(settings.redress_terms)
     yield from diagnose_stripe(settings)
     yield from diagnose_endpoint(settings)
     yield from diagnose_portal(settings)
@@ -66,4 +108,11 @@ def diagnose(operator: OperatorContext) -> Iterator[Diagnosis]:
     except NoLedgerYet as error:
         yield Diagnosis(
             subject="database", level=Level.FAIL, found=str(error), mend="run `redress up`"
+        )
+    except ForeignLedger as error:
+        yield Diagnosis(
+            subject="database",
+            level=Level.FAIL,
+            found=str(error),
+            mend="set it as the sentence says",
         )

@@ -7,17 +7,62 @@ secret, and the first one deleted when nothing waits on it. Meanwhile each event
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from ledger.event_types import HANDLED
 from ops.diagnosis import Level
 from runtime.operator_limits import LIST_PAGE_ROWS
-from webhooks.receive import PATH
+from runtime.settings import Settings
+from webhooks.merchant_doors import PREFIX
+from webhooks.receive import CONNECT_PATH, PATH
 from workers.gateway import API_VERSION, StripeGateway
 
 MARK: Final = "redress_endpoint"
 _SHOWN_MAX: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """Which endpoint is meant: that of a merchant's own events, or a platform's for its connected accounts."""
+
+    path: str
+    connect: bool
+    merchant: str
+    secrets: int  # how many the receiver knows for it
+
+    @classmethod
+    def by(cls, settings: Settings, *, connect: bool) -> Self:
+        """The endpoint of these settings."""
+        merchant = settings.redress_merchant
+        own = f"{PREFIX}{merchant}{PATH}" if merchant else PATH
+        return cls(
+            path=CONNECT_PATH if connect else own,
+            connect=connect,
+            merchant=merchant,
+            secrets=len(
+                settings.stripe_connect_webhook_secrets
+                if connect
+                else settings.stripe_webhook_secrets
+            ),
+        )
+
+    @property
+    def variable(self) -> str:
+        """Where its secrets are set."""
+        return "STRIPE_CONNECT_WEBHOOK_SECRETS" if self.connect else "STRIPE_WEBHOOK_SECRETS"
+
+    @property
+    def mark(self) -> str:
+        """What its metadata says, so that the one is not taken for the other."""
+        return "connect" if self.connect else "1"
+
+    def command(self, words: str) -> str:
+        """A command about this endpoint, in full."""
+        whom = f"--merchant {self.merchant} " if self.merchant else ""
+        name, _, rest = words.partition(" ")
+        connect = " --connect" if self.connect else ""
+        return f"redress {whom}endpoint {name}{connect} {rest}".rstrip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +87,14 @@ class EndpointFinding:
     mendable: bool = False
 
 
-def own_endpoints(gateway: StripeGateway) -> list[Endpoint]:
-    """The endpoints of this key's account that are ours, newest first. Raises GatewayError."""
+def own_endpoints(gateway: StripeGateway, aim: Aim) -> list[Endpoint]:
+    """The endpoints of this key's account that are ours and meant, newest first. Raises GatewayError."""
     page = gateway.list_page("webhook_endpoints", {"limit": LIST_PAGE_ROWS})
-    found = [_endpoint(one) for one in page.data if _is_ours(one)]
+    found = [_endpoint(one) for one in page.data if _is_meant(one, aim)]
     return sorted(found, key=lambda one: (one.created, one.endpoint_id), reverse=True)
 
 
-def new_endpoint(gateway: StripeGateway, url: str, *, disabled: bool) -> tuple[str, str]:
+def new_endpoint(gateway: StripeGateway, aim: Aim, url: str, *, disabled: bool) -> tuple[str, str]:
     """Make an endpoint of exactly the types that are handled, in our version; its id and its secret."""
     made = gateway.send(
         "post",
@@ -59,7 +104,8 @@ def new_endpoint(gateway: StripeGateway, url: str, *, disabled: bool) -> tuple[s
             "enabled_events": sorted(HANDLED),
             "api_version": API_VERSION,
             "description": "redress",
-            "metadata": {MARK: "1"},
+            "metadata": {MARK: aim.mark},
+            **({"connect": True} if aim.connect else {}),
         },
     )
     if disabled:
@@ -84,18 +130,18 @@ def undelivered(gateway: StripeGateway, since: int) -> bool:
 
 
 def endpoint_findings(
-    endpoints: Sequence[Endpoint], secrets: int, *, livemode: bool
+    endpoints: Sequence[Endpoint], aim: Aim, *, livemode: bool
 ) -> Iterator[EndpointFinding]:
     """What is to be said of our endpoints; one sentence that all is well if nothing else."""
     if not endpoints:
         yield EndpointFinding(
             level=Level.FAIL,
-            sentence=f"no webhook endpoint of this account points to {PATH}",
-            command=f"redress endpoint create --url https://YOUR-HOST{PATH}",
+            sentence=f"no webhook endpoint of this account points to {aim.path}",
+            command=aim.command(f"create --url https://YOUR-HOST{aim.path}"),
         )
         return
     newest = endpoints[0]
-    found = [*_about_number(endpoints, secrets), *_about_one(newest, len(endpoints), livemode)]
+    found = [*_about_number(endpoints, aim), *_about_one(newest, len(endpoints), aim, livemode)]
     yield from found or [
         EndpointFinding(
             level=Level.OK,
@@ -104,30 +150,32 @@ def endpoint_findings(
     ]
 
 
-def _about_number(endpoints: Sequence[Endpoint], secrets: int) -> Iterator[EndpointFinding]:
+def _about_number(endpoints: Sequence[Endpoint], aim: Aim) -> Iterator[EndpointFinding]:
     if len(endpoints) > 1:
         on = sum(one.enabled for one in endpoints)
         yield EndpointFinding(
             level=Level.WARN,
             sentence=f"{len(endpoints)} endpoints of ours, {on} switched on: a rotation is under way",
-            command="redress endpoint rotate --reason TEXT",
+            command=aim.command("rotate --reason TEXT"),
         )
-        if on > secrets:
+        if on > aim.secrets:
             yield EndpointFinding(
                 level=Level.FAIL,
-                sentence=f"{on} of them are on and STRIPE_WEBHOOK_SECRETS has {secrets}: some are refused",
-                command="set STRIPE_WEBHOOK_SECRETS to the secrets of all, newest first",
+                sentence=f"{on} of them are on and {aim.variable} has {aim.secrets}: some are refused",
+                command=f"set {aim.variable} to the secrets of all, newest first",
             )
     elif not endpoints[0].enabled:
         yield EndpointFinding(
             level=Level.FAIL,
             sentence=f"{endpoints[0].endpoint_id} is switched off: nothing is delivered",
-            command="redress endpoint check --mend --reason TEXT",
+            command=aim.command("check --mend --reason TEXT"),
             mendable=True,
         )
 
 
-def _about_one(newest: Endpoint, number: int, livemode: bool) -> Iterator[EndpointFinding]:
+def _about_one(
+    newest: Endpoint, number: int, aim: Aim, livemode: bool
+) -> Iterator[EndpointFinding]:
     missing, needless = sorted(HANDLED - newest.events), sorted(newest.events - HANDLED)
     if "*" in newest.events:
         missing = []
@@ -135,14 +183,14 @@ def _about_one(newest: Endpoint, number: int, livemode: bool) -> Iterator[Endpoi
         yield EndpointFinding(
             level=Level.FAIL,
             sentence=f"{newest.endpoint_id} does not send {_some(missing)}",
-            command="redress endpoint check --mend --reason TEXT",
+            command=aim.command("check --mend --reason TEXT"),
             mendable=True,
         )
     if needless:
         yield EndpointFinding(
             level=Level.WARN,
             sentence=f"{newest.endpoint_id} sends what nothing here handles: {_some(needless)}",
-            command="redress endpoint check --mend --reason TEXT",
+            command=aim.command("check --mend --reason TEXT"),
             mendable=True,
         )
     if newest.api_version != API_VERSION and number == 1:
@@ -150,13 +198,13 @@ def _about_one(newest: Endpoint, number: int, livemode: bool) -> Iterator[Endpoi
             level=Level.WARN,
             sentence=f"{newest.endpoint_id} renders in {newest.api_version or 'the account default'},"
             f" this version of redress is made for {API_VERSION}",
-            command="redress endpoint rotate --reason TEXT",
+            command=aim.command("rotate --reason TEXT"),
         )
     if livemode and not newest.url.startswith("https://"):
         yield EndpointFinding(
             level=Level.FAIL,
             sentence=f"{newest.endpoint_id} is not reached by HTTPS",
-            command=f"redress endpoint create --url https://YOUR-HOST{PATH}",
+            command=aim.command(f"create --url https://YOUR-HOST{aim.path}"),
         )
 
 
@@ -165,9 +213,11 @@ def _some(types: Sequence[str]) -> str:
     return shown if len(types) <= _SHOWN_MAX else f"{shown} and {len(types) - _SHOWN_MAX} more"
 
 
-def _is_ours(rendered: Mapping[str, Any]) -> bool:
-    marked = MARK in (rendered.get("metadata") or {})
-    return marked or urlsplit(str(rendered["url"])).path.rstrip("/") == PATH
+def _is_meant(rendered: Mapping[str, Any], aim: Aim) -> bool:
+    mark = (rendered.get("metadata") or {}).get(MARK)
+    if mark is not None:
+        return bool(mark == aim.mark)
+    return urlsplit(str(rendered["url"])).path.rstrip("/") == aim.path
 
 
 def _endpoint(rendered: Mapping[str, Any]) -> Endpoint:

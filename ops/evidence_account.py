@@ -27,9 +27,11 @@ SUBMISSION_WORDS: Final = {
 }
 
 
-def pack_of(connection: Connection, dispute_id: str, described: str | None) -> EvidencePack:
+def pack_of(
+    connection: Connection, terms: TermsBook, dispute_id: str, described: str | None
+) -> EvidencePack:
     """The pack of a dispute. Raises ClickException when the ledger does not know it."""
-    pack = evidence_pack(connection, TermsBook(), dispute_id, described)
+    pack = evidence_pack(connection, terms, dispute_id, described)
     if pack is None:
         raise click.ClickException(
             f"The ledger knows no dispute {dispute_id} of a payment that it knows;"

@@ -4,9 +4,10 @@ import click
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ledger.ledger_owner import ForeignLedger
 from ledger.replay_runs import ReplayOvertaken
 from ledger.scratch_ledger import NoScratchLedger
-from ops.operator_context import NoLedgerYet
+from ops.operator_context import NoLedgerYet, NoTermsFolder
 from policy.catalogue import CatalogueError
 from policy.terms_file import TermsError
 from runtime.data_lock import DataFolderInUse
@@ -23,8 +24,15 @@ NOT_MIGRATED = (
 
 #: Errors whose text is written for operators.
 _IN_SENTENCES = (
-    *(NoLedgerYet, DataFolderInUse, CatalogueError, TermsError, click.ClickException),
-    *(NoScratchLedger, ReplayOvertaken),
+    *(
+        NoLedgerYet,
+        NoTermsFolder,
+        DataFolderInUse,
+        CatalogueError,
+        TermsError,
+        click.ClickException,
+    ),
+    *(ForeignLedger, NoScratchLedger, ReplayOvertaken),
 )
 
 

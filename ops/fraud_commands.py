@@ -12,7 +12,7 @@ from ops.fraud_metrics import ratio_metrics
 from ops.operator_context import OperatorContext
 from ops.terminal import counted, json_option, print_json, print_table, say
 from policy.programmes import MonthCounts, ProgrammeStanding
-from policy.terms_file import load_terms
+from workers.terms_book import TermsBook
 
 _MONTH: Final = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
 _DAY_SECONDS: Final = 86_400
@@ -63,7 +63,7 @@ def ratios_command(
 @click.pass_obj
 def warnings_command(operator: OperatorContext, *, as_json: bool) -> None:
     """Tell how many early fraud warnings became disputes, of those that were left alone and of those that were not."""
-    rules = load_terms().fraud_warnings
+    rules = TermsBook.by(operator.settings()).newest.fraud_warnings
     before = operator.clock.now_ms() // 1_000 - rules.history_days * _DAY_SECONDS
     with operator.wiring() as wiring, wiring.store.read() as connection:
         alone = warning_outcomes(connection, before)

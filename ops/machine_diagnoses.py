@@ -52,7 +52,9 @@ def diagnose_stripe(settings: Settings) -> Iterator[Diagnosis]:
     else:
         kind = "live" if settings.livemode else "test"
         stand_in = ", at a stand-in's address" if settings.stripe_api_base else ""
-        found = f"a {kind} key{stand_in}, in {mode} mode"
+        account = settings.stripe_connected_account
+        whose = f" of the platform, for {account}" if account else ""
+        found = f"a {kind} key{whose}{stand_in}, in {mode} mode"
     moves_money = settings.livemode and mode is Mode.ENFORCE
     yield Diagnosis(
         subject="Stripe",
@@ -60,7 +62,7 @@ def diagnose_stripe(settings: Settings) -> Iterator[Diagnosis]:
         found=f"{found}: refunds move real money" if moves_money else found,
     )
     secrets = len(settings.stripe_webhook_secrets)
-    if settings.stripe_api_key is not None:
+    if settings.stripe_api_key is not None and not settings.stripe_connected_account:
         yield Diagnosis(
             subject="signing secrets",
             level=Level.OK if secrets == 1 else Level.WARN,

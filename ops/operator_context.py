@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 ORIGIN = "cli"
 
 _SQLITE = "sqlite:///"
+_MERCHANT = "REDRESS_MERCHANT"
+_TERMS = "REDRESS_TERMS"
 
 
 class NoLedgerYet(Exception):
     """There is no database yet: start `redress up` once, which makes it."""
+
+
+class NoTermsFolder(Exception):
+    """REDRESS_TERMS names no folder; the text says so."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +37,16 @@ class OperatorContext:
     environ: Mapping[str, str] | None = None  # the process's own unless given
     clock: Clock = field(default_factory=SystemClock)
     debug: bool = False
+    merchant: str | None = None  # whom `--merchant` names; None: whom the environment does
     _settings: "Settings | None" = None
+
+    def surroundings(self) -> Mapping[str, str]:
+        """The environment of the merchant that the command is about. Raises SettingsError for an unknown one."""
+        from runtime.merchants import merchant_environ  # noqa: PLC0415 -- loads pydantic
+
+        environ = os.environ if self.environ is None else self.environ
+        named = self.merchant
+        return merchant_environ(environ, environ.get(_MERCHANT, "") if named is None else named)
 
     def settings(self) -> "Settings":
         """The settings, read once. Raises SettingsError, whose text says what to set."""
@@ -39,12 +54,28 @@ class OperatorContext:
         from runtime.settings import load_settings  # noqa: PLC0415 -- see above
 
         if self._settings is None:
-            self._settings = load_settings(self.environ)
+            self._settings = load_settings(self.surroundings())
         return self._settings
+
+    def terms_folder(self) -> Path | None:
+        """Where the terms are; None: those that come with redress. It needs no other setting to be usable."""
+        from runtime.setting_values import parse_folder  # noqa: PLC0415 -- loads pydantic
+
+        named = self.surroundings().get(_TERMS)
+        if named is None:
+            return None
+        try:
+            return parse_folder(named)
+        except ValueError as error:
+            raise NoTermsFolder(f"{_TERMS} {error}.") from None
 
     @contextmanager
     def wiring(self) -> Iterator["Wiring"]:
-        """The store, Redis and the bell, closed afterwards. Raises NoLedgerYet before the first start."""
+        """The store, Redis and the bell, closed afterwards.
+
+        Raises NoLedgerYet before the first start, ForeignLedger when the database is another merchant's.
+        """
+        from ledger.ledger_owner import require_own_ledger  # noqa: PLC0415 -- as above
         from runtime.wiring import open_wiring  # noqa: PLC0415 -- as above
 
         settings = self.settings()
@@ -53,6 +84,7 @@ class OperatorContext:
         if path != settings.database_url and not Path(path).exists():
             raise NoLedgerYet(f"There is no database at {path} yet; start `redress up` once.")
         with open_wiring(settings, self.clock) as wiring:
+            require_own_ledger(wiring.store, settings.redress_merchant)
             yield wiring
 
 

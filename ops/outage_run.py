@@ -51,7 +51,7 @@ class OutageRun:
     def _desk(self) -> OutageDesk:
         return OutageDesk(
             store=self.wiring.store,
-            terms=TermsBook(),
+            terms=TermsBook.by(self.settings),
             catalogue=CatalogueBook(self.settings.redress_catalogue),
         )
 

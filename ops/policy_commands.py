@@ -1,9 +1,10 @@
 """`redress policy`: the terms, what they would decide, and their page for customers.
 
-None of them but `redecide`, `backtest` and `shadow` needs settings or a database: they rest on the terms and the rules alone.
+None of them but `redecide`, `backtest` and `shadow` needs a database, or a setting but REDRESS_TERMS: they rest on the terms and the rules alone.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -11,6 +12,7 @@ from ops.backtest_command import backtest_command
 from ops.decision_account import decision_document, print_decision
 from ops.facts_file import FactsRefused, read_facts, refusal
 from ops.facts_schema import request_schema
+from ops.operator_context import OperatorContext
 from ops.policy_page import PAGE_FORMATS, render_page
 from ops.redecide_command import redecide_command
 from ops.shadow_command import shadow_command
@@ -32,13 +34,15 @@ def policy() -> None:
 @policy.command("show", epilog="Example: redress policy show 2025-09-14")
 @click.argument("version", type=TermsChoice(), required=False)
 @json_option
-def show_command(version: ChosenTerms | None, *, as_json: bool) -> None:
+@click.pass_obj
+def show_command(operator: OperatorContext, version: ChosenTerms | None, *, as_json: bool) -> None:
     """Show the terms as a person reads them.
 
     The newest, a VERSION, or a file by its path.
     """
-    terms = chosen_or_newest(version)
-    names = [known.version for known in load_every_version()]
+    folder = operator.terms_folder()
+    terms = chosen_or_newest(version, folder)
+    names = [known.version for known in load_every_version(folder)]
     if as_json:
         print_json({**terms_document(terms), "versions": names})
         return
@@ -66,7 +70,8 @@ def decide_command(
     a duplicate. What is left out is not known. Nothing is stored or sent.
     """
     try:
-        decision, used = _decided(facts_file, terms)
+        folder = ctx.ensure_object(OperatorContext).terms_folder()
+        decision, used = _decided(facts_file, terms, folder)
     except FactsRefused as refused:
         raise click.UsageError(str(refused), ctx) from refused
     if as_json:
@@ -111,17 +116,25 @@ def diff_command(one: ChosenTerms, other: ChosenTerms, *, as_json: bool) -> None
     "--format", "page_format", type=click.Choice(PAGE_FORMATS), default="html", show_default=True
 )
 @click.option("--contact", help="Where customers ask: an e-mail address or a page's address.")
-def page_command(version: ChosenTerms | None, page_format: str, contact: str | None) -> None:
+@click.pass_obj
+def page_command(
+    operator: OperatorContext, version: ChosenTerms | None, page_format: str, contact: str | None
+) -> None:
     """Print the terms as a page for customers.
 
     The newest, a VERSION, or a file by its path.
     """
-    click.echo(render_page(chosen_or_newest(version), page_format, contact), nl=False)
+    click.echo(
+        render_page(chosen_or_newest(version, operator.terms_folder()), page_format, contact),
+        nl=False,
+    )
 
 
-def _decided(facts_file: str, chosen: ChosenTerms | None) -> tuple[Decision, Terms]:
+def _decided(
+    facts_file: str, chosen: ChosenTerms | None, folder: Path | None
+) -> tuple[Decision, Terms]:
     facts, purchased_at = read_facts(facts_file)
-    terms = chosen.terms if chosen else terms_in_force(purchased_at)
+    terms = chosen.terms if chosen else terms_in_force(purchased_at, folder)
     try:
         return redecide_any(facts, terms), terms
     except MalformedFactError as wrong:

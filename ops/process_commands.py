@@ -8,60 +8,75 @@ from typing import Any
 
 import click
 
+from ledger.ledger_owner import claim_ledger
 from ledger.schema_revision import NEWEST_REVISION, schema_revision
+from ops.operator_context import OperatorContext
 from runtime.logs import configure_logs
 from runtime.queues import EFFECTS, EVENTS, NOTICES
-from runtime.settings import Settings, load_settings
+from runtime.settings import Settings
 from runtime.wiring import Wiring, open_redis, open_wiring
 
 
 @click.command(epilog="Example: DATABASE_URL=postgresql://… redress migrate")
-def migrate() -> None:
+@click.pass_obj
+def migrate(operator: OperatorContext) -> None:
     """Bring the database to the schema that this version needs."""
     from ledger.schema import migrate as migrate_schema  # noqa: PLC0415 - loads Alembic
 
-    with open_wiring(load_settings()) as wiring:
+    with open_wiring(operator.settings()) as wiring:
         click.echo(f"the database is at schema {migrate_schema(wiring.store)}")
 
 
 @click.command(epilog="Example: redress web")
-def web() -> None:
-    """Receive Stripe's webhooks on REDRESS_WEB_PORT."""
+@click.pass_obj
+def web(operator: OperatorContext) -> None:
+    """Receive Stripe's webhooks on REDRESS_WEB_PORT, for every merchant."""
+    from runtime.merchants import every_merchant  # noqa: PLC0415 - the others serve one merchant
     from webhooks.server import serve  # noqa: PLC0415 - the other commands need no server
 
-    settings = _settings_of_a_process()
+    settings = _settings_of_a_process(operator)
+    if settings.redress_merchant:
+        # On one port the kernel would hand it the others' deliveries, which it would refuse.
+        raise click.ClickException(
+            "One `redress web` receives for all merchants; start it without --merchant."
+        )
+    merchants = every_merchant(operator.surroundings())
     with _current_schema(settings):
         pass
-    serve(settings)
+    serve(settings, merchants)
 
 
 @click.command(epilog="Example: redress worker")
-def worker() -> None:
+@click.pass_obj
+def worker(operator: OperatorContext) -> None:
     """Judge the events of the inbox, rung for by the queue `events`."""
-    _work_on(EVENTS)
+    _work_on(operator, EVENTS)
 
 
 @click.command(epilog="Example: redress effects")
-def effects() -> None:
+@click.pass_obj
+def effects(operator: OperatorContext) -> None:
     """Send refunds to Stripe, rung for by the queue `effects`."""
-    _work_on(EFFECTS)
+    _work_on(operator, EFFECTS)
 
 
 @click.command(epilog="Example: redress notifier")
-def notifier() -> None:
+@click.pass_obj
+def notifier(operator: OperatorContext) -> None:
     """Send e-mails to customers and webhooks to the product, rung for by the queue `notices`."""
-    _work_on(NOTICES)
+    _work_on(operator, NOTICES)
 
 
 @click.command(epilog="Example: redress sweeper")
-def sweeper() -> None:
+@click.pass_obj
+def sweeper(operator: OperatorContext) -> None:
     """Find whatever is due and has nobody on it, every few seconds."""
     from workers.sweeper import run_sweeper  # noqa: PLC0415 - the other commands need no Stripe
 
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    with _current_schema(_settings_of_a_process()) as wiring:
+    with _current_schema(_settings_of_a_process(operator)) as wiring:
         run_sweeper(_worker_context(wiring), stopped.wait)
 
 
@@ -69,12 +84,13 @@ def sweeper() -> None:
 @click.option("--repeats", default=0.0, show_default=True, help="Share of repeated deliveries.")
 @click.option("--delays", default=0.0, show_default=True, help="Share of delayed deliveries.")
 @click.option("--seed", type=int, help="Fixes all ids and habits, for a day that can be replayed.")
-def sandbox(repeats: float, delays: float, seed: int | None) -> None:
+@click.pass_obj
+def sandbox(operator: OperatorContext, repeats: float, delays: float, seed: int | None) -> None:
     """Stand in for Stripe's API on REDRESS_SANDBOX_PORT and deliver its webhooks."""
     from ops.sandbox.deliveries import DeliveryHabits  # noqa: PLC0415 - only this command plays
     from ops.sandbox.sandbox_process import run_sandbox  # noqa: PLC0415 - only this command plays
 
-    settings = _settings_of_a_process()
+    settings = _settings_of_a_process(operator)
     habits = DeliveryHabits(repeat_share=repeats, delay_share=delays, speed=60.0)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,11 +98,11 @@ def sandbox(repeats: float, delays: float, seed: int | None) -> None:
     run_sandbox(settings, seed, habits, stopped)
 
 
-def _work_on(queue_name: str) -> None:
+def _work_on(operator: OperatorContext, queue_name: str) -> None:
     from workers import jobs  # noqa: PLC0415 - loads Stripe's SDK, before any fork
     from workers.rq_process import run_worker  # noqa: PLC0415 - loads RQ
 
-    with _current_schema(_settings_of_a_process()) as wiring:
+    with _current_schema(_settings_of_a_process(operator)) as wiring:
         jobs.use_context(_worker_context(wiring))
         # A client of its own: RQ blocks on it for longer than a wake-up may take.
         run_worker(open_redis(wiring.settings.redis_url), queue_name)
@@ -97,6 +113,7 @@ def _worker_context(wiring: Wiring) -> Any:
     from workers.context import WorkerContext  # noqa: PLC0415 - loads Stripe's SDK
     from workers.gateway import StripeGateway  # noqa: PLC0415 - loads Stripe's SDK
     from workers.shadow_terms import load_shadow  # noqa: PLC0415 - loads the policy
+    from workers.terms_book import TermsBook  # noqa: PLC0415 - loads the policy
 
     return WorkerContext(
         settings=wiring.settings,
@@ -104,14 +121,16 @@ def _worker_context(wiring: Wiring) -> Any:
         clock=wiring.clock,
         gateway=StripeGateway(wiring.settings),
         wakeups=wiring.wakeups,
+        terms=TermsBook.by(wiring.settings),
         catalogue=CatalogueBook(wiring.settings.redress_catalogue),
         shadow=load_shadow(wiring.settings.redress_shadow_terms),
     )
 
 
-def _settings_of_a_process() -> Settings:
-    configure_logs("info")
-    return load_settings()
+def _settings_of_a_process(operator: OperatorContext) -> Settings:
+    settings = operator.settings()
+    configure_logs("info", merchant=settings.redress_merchant)
+    return settings
 
 
 @contextmanager
@@ -124,4 +143,5 @@ def _current_schema(settings: Settings) -> Iterator[Wiring]:
                 f"the database is at schema {found or 'none'} and this version needs {needed}:"
                 " run `redress migrate`"
             )
+        claim_ledger(wiring.store, settings.redress_merchant)
         yield wiring

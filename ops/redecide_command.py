@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import click
 from sqlalchemy import Connection
@@ -47,7 +48,7 @@ def redecide_command(ctx: click.Context, *, as_json: bool) -> None:
     """
     operator = ctx.ensure_object(OperatorContext)
     with operator.wiring() as wiring, wiring.store.read() as connection:
-        counts, differing = _made_again(connection)
+        counts, differing = _made_again(connection, operator.settings().redress_terms)
     end_progress()
     if as_json:
         print_json({"decisions": counts, "differing": [asdict(one) for one in differing]})
@@ -59,10 +60,10 @@ def redecide_command(ctx: click.Context, *, as_json: bool) -> None:
         ctx.exit(1)
 
 
-def _made_again(connection: Connection) -> tuple[int, list[Differing]]:
+def _made_again(connection: Connection, terms_folder: Path | None) -> tuple[int, list[Differing]]:
     differing: list[Differing] = []
     count = 0
-    for count, found in enumerate(_compared(connection), start=1):
+    for count, found in enumerate(_compared(connection, terms_folder), start=1):
         if found is not None:
             differing.append(found)
         if count % _TOLD_EVERY == 0:
@@ -70,8 +71,8 @@ def _made_again(connection: Connection) -> tuple[int, list[Differing]]:
     return count, differing
 
 
-def _compared(connection: Connection) -> Iterator[Differing | None]:
-    versions = {terms.version: terms for terms in load_every_version()}
+def _compared(connection: Connection, terms_folder: Path | None) -> Iterator[Differing | None]:
+    versions = {terms.version: terms for terms in load_every_version(terms_folder)}
     for row in every_decision(connection):
         yield _made_anew(row, versions, _money)
     for row in every_credit_decision(connection):

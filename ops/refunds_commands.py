@@ -19,8 +19,8 @@ from ops.operator_context import OperatorContext
 from ops.refund_story import print_story, story_document
 from ops.terminal import json_option, print_json, print_table, say
 from policy.money import Money
-from policy.terms_file import load_every_version
 from runtime.limits import SWEEP_ROWS_MAX
+from workers.terms_book import TermsBook
 
 
 @click.group(epilog="Example: redress refunds list --since 1d")
@@ -102,7 +102,7 @@ def show_command(operator: OperatorContext, intent_or_charge: str, *, as_json: b
             }
         )
         return
-    titles = load_every_version()[-1].clause_titles
+    titles = TermsBook.by(operator.settings()).newest.clause_titles
     for story in stories:
         print_story(story, titles, operator.clock.now_ms())
     for case in keeping:

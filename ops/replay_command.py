@@ -121,7 +121,7 @@ def _forecast(wiring: Wiring, selection: Selection, given: dict[str, Any]) -> di
             settings=settings,
             clock=wiring.clock,
             gateway=None if settings.stripe_api_key is None else StripeGateway(settings),
-            terms=TermsBook(None if chosen is None else (chosen.terms,)),
+            terms=TermsBook.by(settings) if chosen is None else TermsBook((chosen.terms,)),
             catalogue=CatalogueBook(settings.redress_catalogue),
         )
         try:

@@ -63,7 +63,7 @@ def select_events(
     order = ReplayOrder(
         wanted=wanted,
         livemode=wiring.settings.livemode,
-        account=wiring.settings.stripe_account,
+        account=wiring.settings.served_account,
         after_row=after_row,
         count_max=most,
     )
@@ -84,7 +84,7 @@ def selection_of(wiring: Wiring, run: ReplayRun) -> Selection:
     order = ReplayOrder(
         wanted=wanted,
         livemode=wiring.settings.livemode,
-        account=wiring.settings.stripe_account,
+        account=wiring.settings.served_account,
         after_row=int(run.cursor or written["after"]),
         count_max=None if most is None else most - run.replayed,
     )

@@ -8,6 +8,7 @@ from workers.catalogue_book import CatalogueBook
 from workers.context import WorkerContext
 from workers.gateway import StripeGateway
 from workers.gateway_errors import GatewayError, Throttled
+from workers.terms_book import TermsBook
 
 
 def open_gateway(settings: Settings) -> StripeGateway:
@@ -28,6 +29,7 @@ def context_at_hand(wiring: Wiring) -> WorkerContext:
         clock=wiring.clock,
         gateway=open_gateway(wiring.settings),
         wakeups=wiring.wakeups,
+        terms=TermsBook.by(wiring.settings),
         catalogue=CatalogueBook(wiring.settings.redress_catalogue),
     )
 

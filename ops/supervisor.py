@@ -27,6 +27,7 @@ _STEADY_SECONDS = 30.0
 class _Supervised:
     name: str
     words: list[str]
+    environ: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     restart_at: float = 0.0
@@ -35,7 +36,7 @@ class _Supervised:
 
 @dataclass(slots=True, kw_only=True)
 class Supervisor:
-    """The processes of one machine; `environ` is what each of them gets."""
+    """The processes of one machine; `environ` is what each of them gets, unless it is added with its own."""
 
     clock: Clock
     environ: Mapping[str, str]
@@ -43,9 +44,15 @@ class Supervisor:
     told: Callable[[str], None]
     _supervised: list[_Supervised] = field(default_factory=list)
 
-    def add(self, name: str, command: str) -> None:
+    def add(self, name: str, command: str, environ: Mapping[str, str] | None = None) -> None:
         """Have `command` run as `name`; `redress` in it is the command of this very installation."""
-        self._supervised.append(_Supervised(name=name, words=shlex.split(command)))
+        self._supervised.append(
+            _Supervised(
+                name=name,
+                words=shlex.split(command),
+                environ=self.environ if environ is None else environ,
+            )
+        )
 
     def start(self) -> None:
         """Start every process that was added."""
@@ -92,7 +99,7 @@ class Supervisor:
         with log.open("ab") as output:
             one.process = subprocess.Popen(
                 one.words,
-                env=dict(self.environ),
+                env=dict(one.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

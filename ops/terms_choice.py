@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from ops.operator_context import OperatorContext
 from policy.terms_file import Terms, TermsError, load_terms, read_terms
 from runtime.limits import TERMS_FILE_BYTES_MAX
 
@@ -31,21 +32,26 @@ class TermsChoice(click.ParamType[ChosenTerms]):
         """The terms, or a usage error that names the known versions, or file, key and reason."""
         named = str(value)
         try:
-            return ChosenTerms(named=named, terms=_terms(named))
+            return ChosenTerms(named=named, terms=_terms(named, _folder(ctx)))
         except TermsError as refused:
             self.fail(str(refused), param, ctx)
         except OSError as unreadable:
             self.fail(f"{named} cannot be read ({unreadable.strerror})", param, ctx)
 
 
-def chosen_or_newest(chosen: ChosenTerms | None) -> Terms:
-    """The terms that were named, or else the newest. Raises TermsError."""
-    return load_terms() if chosen is None else chosen.terms
+def chosen_or_newest(chosen: ChosenTerms | None, folder: Path | None) -> Terms:
+    """The terms that were named, or else the newest of the folder. Raises TermsError."""
+    return load_terms(folder=folder) if chosen is None else chosen.terms
 
 
-def _terms(named: str) -> Terms:
+def _folder(ctx: click.Context | None) -> Path | None:
+    operator = None if ctx is None else ctx.find_object(OperatorContext)
+    return None if operator is None else operator.terms_folder()
+
+
+def _terms(named: str, folder: Path | None) -> Terms:
     if "/" not in named and not named.endswith(_SUFFIX):
-        return load_terms(named)
+        return load_terms(named, folder)
     path = Path(named)
     # What is no plain file may never end.
     if not path.is_file():

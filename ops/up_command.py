@@ -9,27 +9,27 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 import ops
-from ledger.schema import migrate
 from ops.demonstration import play_demonstration
 from ops.demonstration_stage import Stage, meet_the_sandbox
+from ops.machine_parts import add_processes, held_parts, introduce_merchants, own_parts
+from ops.operator_context import OperatorContext
 from ops.supervisor import Supervisor, child_environ, procfile_commands
 from runtime.clock import Clock, SystemClock
 from runtime.data_lock import DataFolderInUse, DataFolderLock
 from runtime.embedded_redis import EmbeddedRedis, EmbeddedRedisFailed
 from runtime.limits import RESTART_PAUSE_SECONDS_MAX
-from runtime.redis_socket import socket_url
+from runtime.merchants import every_merchant
 from runtime.setting_values import Mode
 from runtime.settings import Settings, load_settings
-from runtime.wiring import open_wiring
 
 #: The sandbox takes any test key; this one says in every log what it is.
 SANDBOX_KEY = "sk_test_sandbox"
@@ -50,10 +50,19 @@ _SANDBOX_COMMAND = "redress sandbox --repeats 0.08 --delays 0.15"
     is_flag=True,
     help="End after the day and the month; exit code 1 if anything went wrong.",
 )
-def up(seconds: float, *, no_demo: bool, once: bool) -> None:
-    """Run every process on this machine, with an embedded queue server and database."""
+@click.pass_obj
+def up(operator: OperatorContext, seconds: float, *, no_demo: bool, once: bool) -> None:
+    """Run every process on this machine, with an embedded queue server and database.
+
+    With REDRESS_MERCHANTS it runs those of every merchant, and one receiver for all of them.
+    """
     console = Console()
-    settings = load_settings()
+    settings = operator.settings()
+    if settings.redress_merchant:
+        raise click.ClickException(
+            "`redress up` serves all merchants; start it without --merchant."
+        )
+    merchants = every_merchant(operator.surroundings())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -61,10 +70,11 @@ def up(seconds: float, *, no_demo: bool, once: bool) -> None:
     with ExitStack() as held:
         try:
             held.enter_context(DataFolderLock(settings.redress_data))
-            machine = held.enter_context(_everything(settings, console))
+            machine = held.enter_context(_everything(settings, merchants, console))
         except (DataFolderInUse, EmbeddedRedisFailed, _PortTaken) as refused:
             raise click.ClickException(str(refused)) from None
         _introduce(settings, console)
+        introduce_merchants(merchants, settings, console.print)
         if settings.stripe_api_key is None:
             stage = Stage(
                 settings=load_settings(_served_environ(settings)),
@@ -87,35 +97,38 @@ class _PortTaken(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class _Machine:
-    """Everything that runs here; `embedded` is the queue server, None when REDIS_URL names another."""
+    """Everything that runs here; `queue_servers` are one for each merchant whose REDIS_URL names no other."""
 
     clock: Clock
     supervisor: Supervisor
-    embedded: EmbeddedRedis | None
+    queue_servers: Sequence[EmbeddedRedis]
     told: Callable[[str], None]
-    _next_start: float = 0.0
+    _next_start: dict[int, float] = field(default_factory=dict)
 
     def watch(self) -> None:
         """Look once at everything and start again what has died; from the main thread."""
-        if self.embedded is not None and self.embedded.pid is None:
-            self._start_redis(self.embedded)
+        for place, server in enumerate(self.queue_servers):
+            if server.pid is None:
+                self._start_redis(place, server)
         self.supervisor.watch()
 
-    def _start_redis(self, embedded: EmbeddedRedis) -> None:
+    def _start_redis(self, place: int, server: EmbeddedRedis) -> None:
         now = self.clock.monotonic()
-        if now < self._next_start:
+        if now < self._next_start.get(place, now):
             return
         self.told("the embedded Redis server ended; starting it again")
         try:
-            embedded.start()
+            server.start()
         except (DataFolderInUse, EmbeddedRedisFailed) as refused:
             self.told(str(refused))
-            self._next_start = self.clock.monotonic() + RESTART_PAUSE_SECONDS_MAX
+            self._next_start[place] = self.clock.monotonic() + RESTART_PAUSE_SECONDS_MAX
 
 
 @contextmanager
-def _everything(settings: Settings, console: Console) -> Iterator[_Machine]:
-    """The queue server, the migrated database and all processes, stopped in order on leaving."""
+def _everything(
+    settings: Settings, merchants: Mapping[str, Settings], console: Console
+) -> Iterator[_Machine]:
+    """The queue servers, the migrated databases and all processes, stopped in order on leaving."""
     sandbox = settings.stripe_api_key is None
     _require_free_ports(settings, sandbox=sandbox)
     environ = _served_environ(settings)
@@ -130,19 +143,19 @@ def _everything(settings: Settings, console: Console) -> Iterator[_Machine]:
         log_folder=settings.redress_data / "logs",
         told=told,
     )
-    embedded = None
+    commands = procfile_commands(_procfile())
     with ExitStack() as held:
-        if settings.redis_url == socket_url(settings.redress_data):
-            embedded = held.enter_context(EmbeddedRedis(settings.redress_data))
-        with open_wiring(load_settings(environ)) as wiring:
-            migrate(wiring.store)
-        for name, command in procfile_commands(_procfile()).items():
+        servers = [server for one in merchants.values() for server in held_parts(held, one)]
+        servers += own_parts(held, load_settings(environ))
+        for name, command in commands.items():
             supervisor.add(name, command)
+        for merchant in merchants:
+            add_processes(supervisor, commands, merchant, {**os.environ, **environ})
         if sandbox:
             supervisor.add("sandbox", _SANDBOX_COMMAND)
         held.callback(supervisor.stop)
         supervisor.start()
-        yield _Machine(clock=clock, supervisor=supervisor, embedded=embedded, told=told)
+        yield _Machine(clock=clock, supervisor=supervisor, queue_servers=servers, told=told)
 
 
 def _stay(machine: _Machine, console: Console, stop: threading.Event) -> None:

@@ -26,16 +26,19 @@ from runtime.redaction import redact
 _QUIET: Final = ("alembic", "rq", "rq.worker", "sqlalchemy", "stripe", "urllib3", "werkzeug")
 
 
-def configure_logs(level: str, stream: TextIO | None = None, *, console: bool = False) -> LogWriter:
+def configure_logs(
+    level: str, stream: TextIO | None = None, *, console: bool = False, merchant: str = ""
+) -> LogWriter:
     """Send every logger of this process through the pipeline, from `level` ("info", …) on.
 
     Call it once, first thing, in each process; again in a child that shall not share its parent's
-    writer. `stream` is stdout unless given. `console` renders for people instead of machines.
+    writer. `stream` is stdout unless given. `console` renders for people instead of machines. Each line
+    names the `merchant`, where the process is a further one's.
     Returns the writer; its `close` writes what waits (also done at exit).
     """
     writer = LogWriter(stream or sys.stdout)
     handler = _PipelineHandler(writer)
-    handler.setFormatter(_formatter(console=console))
+    handler.setFormatter(_formatter(console=console, merchant=merchant))
     for old in logging.root.handlers[:]:
         logging.root.removeHandler(old)
     logging.root.addHandler(handler)
@@ -47,7 +50,7 @@ def configure_logs(level: str, stream: TextIO | None = None, *, console: bool = 
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_thread_death
     structlog.configure(
-        processors=[*_context(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_context(merchant), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
@@ -85,7 +88,7 @@ class _PipelineHandler(logging.Handler):
         self._writer.put(line)
 
 
-def _formatter(*, console: bool) -> logging.Formatter:
+def _formatter(*, console: bool, merchant: str) -> logging.Formatter:
     exception: Processor = structlog.processors.format_exc_info
     render: Processor = structlog.dev.ConsoleRenderer(
         event_key="message",
@@ -98,7 +101,7 @@ def _formatter(*, console: bool) -> logging.Formatter:
         )
         render = _render_json
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*_context(), structlog.stdlib.ExtraAdder()],
+        foreign_pre_chain=[*_context(merchant), structlog.stdlib.ExtraAdder()],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             exception,
@@ -109,7 +112,18 @@ def _formatter(*, console: bool) -> logging.Formatter:
     )
 
 
-def _context() -> list[Processor]:
+def speak_for(merchant: str) -> None:
+    """Have what this thread (or task) logs from here on name a further merchant, where one process serves several."""
+    if merchant:
+        structlog.contextvars.bind_contextvars(merchant=merchant)
+
+
+def _context(merchant: str) -> list[Processor]:
+    def name_merchant(_logger: WrappedLogger, _name: str, fields: EventDict) -> EventDict:
+        if merchant:
+            fields["merchant"] = merchant
+        return fields
+
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -117,6 +131,7 @@ def _context() -> list[Processor]:
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _add_pid,
+        name_merchant,
     ]
 
 

@@ -42,5 +42,8 @@ UNDELIVERED_SECONDS: Final = 4 * 86_400
 RECONCILE_EVERY_MS: Final = 86_400_000
 RECONCILE_PAGES_AT_ONCE: Final = 10
 
+# A merchant whose ledger was away when the receiver started is tried again so often.
+MERCHANT_RETRY_SECONDS: Final = 5
+
 # Differences that a page of output shows; all of them are in its CSV and JSON.
 DIFFERENCES_SHOWN_MAX: Final = 50

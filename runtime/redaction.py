@@ -28,7 +28,8 @@ ALLOWED_FIELDS: Final = _LINE_FIELDS | frozenset(
             "event_id",
             "event_type",
         ),
-        *("intent_id", "invoice_id", "job", "job_id", "lane", "object_id", "operator_id"),
+        *("intent_id", "invoice_id", "job", "job_id", "lane", "merchant", "object_id"),
+        *("operator_id",),
         *("payment_intent_id", "queue", "refund_id", "request_id", "row_id", "run_id", "worker"),
         *("subscription_id",),
         # what happened to it

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 def conflicts(settings: "Settings") -> Iterator[str]:
     """Each pair of variables that cannot both be meant."""
-    if settings.stripe_api_key and not settings.stripe_webhook_secrets:
+    connected = settings.stripe_connected_account
+    if settings.stripe_api_key and not settings.stripe_webhook_secrets and not connected:
         yield (
             "STRIPE_API_KEY is set without STRIPE_WEBHOOK_SECRETS; set it to the endpoint's signing"
             " secret (whsec_…), which `stripe listen --print-secret` or the dashboard shows."
@@ -34,10 +35,35 @@ def conflicts(settings: "Settings") -> Iterator[str]:
             "REDRESS_SMTP_URL is set without REDRESS_MAIL_FROM; set it to the address that e-mails"
             " are from."
         )
+    yield from _connect_conflicts(settings)
     yield from _webhook_conflicts(settings)
     ports = [settings.redress_web_port, settings.redress_ops_port, settings.redress_sandbox_port]
     if len(set(ports)) < len(ports):
         yield "REDRESS_WEB_PORT, REDRESS_OPS_PORT and REDRESS_SANDBOX_PORT must differ."
+
+
+def _connect_conflicts(settings: "Settings") -> Iterator[str]:
+    if settings.redress_merchants and not settings.stripe_api_key:
+        yield (
+            "REDRESS_MERCHANTS is set without STRIPE_API_KEY; set that to the key of the first account. (Without"
+            " a key `redress up` plays its sandbox, which has no further merchants.)"
+        )
+    if settings.stripe_connect_webhook_secrets and not settings.redress_merchants:
+        yield (
+            "STRIPE_CONNECT_WEBHOOK_SECRETS is set without REDRESS_MERCHANTS; name there the file that says which"
+            " connected accounts are served."
+        )
+    if not settings.stripe_connected_account:
+        return
+    if not settings.stripe_api_key:
+        yield (
+            "STRIPE_CONNECTED_ACCOUNT is set without STRIPE_API_KEY; set it to the platform's key."
+        )
+    if settings.stripe_webhook_secrets or settings.stripe_account:
+        yield (
+            "STRIPE_CONNECTED_ACCOUNT is set beside STRIPE_WEBHOOK_SECRETS or STRIPE_ACCOUNT; remove those: a"
+            " connected account's events come to its platform's endpoint."
+        )
 
 
 def _webhook_conflicts(settings: "Settings") -> Iterator[str]:

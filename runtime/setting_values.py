@@ -184,6 +184,26 @@ def parse_file(text: object) -> Path:
     return path
 
 
+def parse_folder(text: object) -> Path:
+    """An absolute path of a folder that is there."""
+    path = Path(str(text)).expanduser().absolute()
+    if not path.is_dir():
+        raise ValueError("must name a folder that is there")
+    return path
+
+
+def parse_merchant(text: object) -> str:
+    """A merchant's name; "" is the one whose settings are the environment's own."""
+    if text != "" and not is_merchant_name(str(text)):
+        raise ValueError("must be a merchant's name: small letters, digits and hyphens, 32 at most")
+    return str(text)
+
+
+def is_merchant_name(name: str) -> bool:
+    """Whether it fits an address, a folder's name and a log's."""
+    return re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", name, re.ASCII) is not None
+
+
 def parse_host(text: object) -> str:
     """A host name or address to bind to."""
     if not re.fullmatch(r"[A-Za-z0-9.:\-]+", str(text)):

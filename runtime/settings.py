@@ -76,6 +76,27 @@ class Settings(BaseSettings):
         description="The Stripe account (`acct_…`) whose events are acted on, besides events that"
         " name no account. Events of other accounts are kept and parked.",
     )
+    stripe_connected_account: Annotated[str, PlainValidator(values.parse_account)] | None = Field(
+        default=None,
+        description="The connected account (`acct_…`) that is served: Stripe is called for it with its"
+        " platform's key. Belongs into the file of REDRESS_MERCHANTS.",
+    )
+    stripe_connect_webhook_secrets: Annotated[
+        tuple[SecretStr, ...], PlainValidator(values.parse_webhook_secrets)
+    ] = Field(
+        default=(),
+        description="The signing secrets of the platform's endpoint for its connected accounts"
+        " (`…/webhooks/stripe/connect`), comma-separated, newest first.",
+    )
+    redress_merchants: Annotated[Path, PlainValidator(values.parse_file)] | None = Field(
+        default=None,
+        description="TOML file of further merchants, each with a Stripe account, ledger, queues and terms of"
+        " its own (docs/merchants.md).",
+    )
+    redress_merchant: Annotated[str, PlainValidator(values.parse_merchant)] = Field(
+        default="",
+        description="Whom of that file a command is about, as `redress --merchant NAME` says it.",
+    )
     database_url: Annotated[str, PlainValidator(values.parse_database_url)] = Field(
         default_factory=lambda known: f"sqlite:///{known['redress_data']}/redress.db",
         repr=False,
@@ -99,6 +120,11 @@ class Settings(BaseSettings):
         default=None,
         description="TOML file of what is sold: for each price or product whether it is a subscription"
         " or a credit pack, and the credits it brings (docs/catalogue.md). Prices can say it themselves.",
+    )
+    redress_terms: Annotated[Path, PlainValidator(values.parse_folder)] | None = Field(
+        default=None,
+        description="Folder of the refund terms, one TOML file for each version, instead of those that come"
+        " with redress.",
     )
     redress_shadow_terms: Annotated[Path, PlainValidator(values.parse_file)] | None = Field(
         default=None,
@@ -172,6 +198,11 @@ class Settings(BaseSettings):
         """Whether the key moves real money; False without a key."""
         key = self.stripe_api_key.get_secret_value() if self.stripe_api_key else ""
         return key.startswith(("sk_live_", "rk_live_"))
+
+    @property
+    def served_account(self) -> str | None:
+        """The Stripe account (`acct_…`) whose events are ours though they name one."""
+        return self.stripe_connected_account or self.stripe_account
 
     @classmethod
     def settings_customise_sources(

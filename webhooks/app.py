@@ -1,5 +1,8 @@
 """The Flask application of the machines' door. How an event is received: `webhooks/receive.py`."""
 
+from collections.abc import Mapping
+from functools import partial
+
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -8,15 +11,15 @@ from webhooks import answers, health
 from webhooks.answers import Answer
 from webhooks.api_door import add_product_api
 from webhooks.product_api import ProductApi
-from webhooks.receive import PATH, Delivery, Receiver
+from webhooks.receive import Delivery, Receiver
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 def create_app(
-    receiver: Receiver, readiness: health.Readiness, api: ProductApi | None = None
+    receivers: Mapping[str, Receiver], readiness: health.Readiness, api: ProductApi | None = None
 ) -> Flask:
-    """The application with its parts; it runs under any WSGI server, within the same limits.
+    """The application with its parts (`receivers` by path); it runs under any WSGI server, within the same limits.
 
     In our own web process deliveries do not come this way: `webhooks/front.py` takes them first.
     """
@@ -24,18 +27,13 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect, which a webhook must never be
 
-    @app.route(PATH, methods=_METHODS, provide_automatic_options=False)
-    def receive() -> Response:
-        return _response(
-            receiver.receive(
-                Delivery(
-                    method=request.method,
-                    content_type=request.headers.get("Content-Type", ""),
-                    content_encoding=request.headers.get("Content-Encoding", ""),
-                    signature=request.headers.get("Stripe-Signature", ""),
-                    body=request.stream.read(limits.BODY_BYTES_MAX + 1),
-                )
-            )
+    for path, receiver in receivers.items():
+        app.add_url_rule(
+            path,
+            endpoint=f"receive {path}",
+            view_func=partial(_receive, receiver),
+            methods=_METHODS,
+            provide_automatic_options=False,
         )
 
     @app.get("/health/live")
@@ -50,6 +48,20 @@ def create_app(
         add_product_api(app, api)
     _answer_alike(app)
     return app
+
+
+def _receive(receiver: Receiver) -> Response:
+    return _response(
+        receiver.receive(
+            Delivery(
+                method=request.method,
+                content_type=request.headers.get("Content-Type", ""),
+                content_encoding=request.headers.get("Content-Encoding", ""),
+                signature=request.headers.get("Stripe-Signature", ""),
+                body=request.stream.read(limits.BODY_BYTES_MAX + 1),
+            )
+        )
+    )
 
 
 def _answer_alike(app: Flask) -> None:

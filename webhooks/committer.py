@@ -24,6 +24,7 @@ from ledger.parsing import unreadable_event
 from ledger.states import EventState
 from runtime import limits
 from runtime.clock import Clock
+from runtime.logs import speak_for
 from runtime.probes import probe
 
 #: Told from the writer's thread what became of an event; None: it could not be stored.
@@ -43,12 +44,22 @@ class Bell(Protocol):
 class Committer:
     """Stores events in groups, durably. Threads may share it; its own start with the first event."""
 
-    def __init__(self, store: Store, store_events: StoreEvents, bell: Bell, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        store_events: StoreEvents,
+        bell: Bell,
+        clock: Clock,
+        *,
+        merchant: str = "",
+    ) -> None:
+        """`merchant` is named in what its threads log."""
         self._store = store
         self._store_events = store_events
         self._clock = clock
         self._waiting: queue.SimpleQueue[tuple[NewEvent, Done] | None] = queue.SimpleQueue()
-        self._ringer = _Ringer(bell)
+        self._merchant = merchant
+        self._ringer = _Ringer(bell, merchant)
         self._writer: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closed = False
@@ -88,6 +99,7 @@ class Committer:
                 self._writer.start()
 
     def _write(self) -> None:
+        speak_for(self._merchant)
         open_for_more = True
         while open_for_more:
             batch, open_for_more = self._take()
@@ -162,8 +174,9 @@ class _Ringer:
     Rings that come while one is under way become one: the bell says "look", not what at.
     """
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, bell: Bell, merchant: str) -> None:
         self._bell = bell
+        self._merchant = merchant
         self._wanted = threading.Event()
         self._asked = False
         self._thread: threading.Thread | None = None
@@ -185,6 +198,7 @@ class _Ringer:
             self._thread.join(limits.REDIS_CONNECT_SECONDS_MAX + limits.REDIS_REPLY_SECONDS_MAX)
 
     def _run(self) -> None:
+        speak_for(self._merchant)
         while self._asked or not self._closed:
             self._wanted.wait()
             self._wanted.clear()

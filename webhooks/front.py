@@ -9,7 +9,7 @@ WSGI application in a thread, with its body read already.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
@@ -23,9 +23,10 @@ from granian.rsgi import (  # type: ignore[attr-defined]  # its stubs forget to 
 
 from ledger.events import Receipt
 from runtime import call_limits, limits
+from runtime.logs import speak_for
 from webhooks import answers
 from webhooks.answers import Answer
-from webhooks.receive import PATH, Delivery, Receiver, refuse_head
+from webhooks.receive import Delivery, Receiver, refuse_head
 from webhooks.wsgi_call import WsgiApplication, call_wsgi
 
 _API = "/api/"
@@ -48,14 +49,23 @@ class Exchange(Protocol):
 class Front:
     """The RSGI application; one per process, used from one event loop."""
 
-    def __init__(self, receiver: Receiver, flask_app: WsgiApplication) -> None:
-        self._receiver = receiver
+    def __init__(
+        self, receivers: Mapping[str, Receiver], flask_app: WsgiApplication, merchant: str = ""
+    ) -> None:
+        """`receivers` by the path that they take deliveries at; `merchant` is named in what is logged."""
+        self._receivers = receivers
         self._flask_app = flask_app
+        self._log = _log.bind(merchant=merchant) if merchant else _log
         self._large = asyncio.Semaphore(limits.LARGE_BODIES_MAX)
         # Apart from working: a sender that dawdles must not keep the others' calls from being done.
         self._large_calls = asyncio.Semaphore(limits.FLASK_THREADS)
         self._working = asyncio.Semaphore(limits.LARGE_CALLS_MAX)
-        self._threads = ThreadPoolExecutor(limits.FLASK_THREADS, thread_name_prefix="flask")
+        self._threads = ThreadPoolExecutor(
+            limits.FLASK_THREADS,
+            thread_name_prefix="flask",
+            initializer=speak_for,
+            initargs=(merchant,),
+        )
         self._receipts = _Receipts()
 
     async def __rsgi__(self, scope: Any, exchange: Exchange) -> None:
@@ -63,7 +73,7 @@ class Front:
         try:
             answer = await self._answer(scope, exchange)
         except Exception as error:  # noqa: BLE001 -- the last resort: no request may end without an answer
-            _log.error("request.failed", error=type(error).__name__)
+            self._log.error("request.failed", error=type(error).__name__)
             answer = answers.FAILED
         exchange.response_bytes(answer.status, answer.headers, answer.body)
 
@@ -72,36 +82,21 @@ class Front:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _answer(self, scope: Any, exchange: Exchange) -> Answer:
-        is_delivery = scope.path.rstrip("/") == PATH
-        refusal = self._refuse(scope, is_delivery=is_delivery)
+        receiver = self._receivers.get(scope.path.rstrip("/"))
+        refusal = _refuse(scope, receiver)
         if refusal is not None:
             return refusal
         async with AsyncExitStack() as places:
             body = await self._body(scope, exchange, places)
             if isinstance(body, Answer):
                 return body
-            if is_delivery:
-                return await self._receive(scope, body)
+            if receiver is not None:
+                return await self._receive(receiver, scope, body)
             if len(body) > limits.SMALL_BODY_BYTES_MAX:
                 await places.enter_async_context(self._working)
             return await asyncio.get_running_loop().run_in_executor(
                 self._threads, call_wsgi, self._flask_app, scope, body
             )
-
-    def _refuse(self, scope: Any, *, is_delivery: bool) -> Answer | None:
-        """The answer to a request whose head says enough; its body is then never read."""
-        refusal = None
-        headers = scope.headers
-        if is_delivery:
-            refusal = refuse_head(
-                scope.method, headers.get("content-type", ""), headers.get("content-encoding", "")
-            )
-        most, too_large = _bounds(scope)
-        if refusal is None and int(headers.get("content-length", "0")) > most:
-            refusal = too_large
-        if refusal is not None and is_delivery:
-            self._receiver.refusals.note(str(refusal.status), b"")
-        return refusal
 
     async def _body(self, scope: Any, exchange: Exchange, places: AsyncExitStack) -> bytes | Answer:
         """The body within size and time, or the answer to a sender that does not keep to them."""
@@ -139,9 +134,9 @@ class Front:
                 has_place = True
         return b"".join(chunks)
 
-    async def _receive(self, scope: Any, body: bytes) -> Answer:
+    async def _receive(self, receiver: Receiver, scope: Any, body: bytes) -> Answer:
         headers = scope.headers
-        event = self._receiver.examine(
+        taken = receiver.examine(
             Delivery(
                 method=scope.method,
                 content_type=headers.get("content-type", ""),
@@ -150,17 +145,34 @@ class Front:
                 body=body,
             )
         )
-        if isinstance(event, Answer):
-            return event
+        if isinstance(taken, Answer):
+            return taken
+        event, committer = taken
         waiting = asyncio.get_running_loop().create_future()
-        if not self._receiver.committer.submit(event, partial(self._receipts.hand_over, waiting)):
+        if not committer.submit(event, partial(self._receipts.hand_over, waiting)):
             return answers.NOT_STORED
         try:
             async with asyncio.timeout(limits.STORE_WAIT_SECONDS_MAX):
                 receipt = await waiting
         except TimeoutError:
             receipt = None
-        return self._receiver.conclude(event, receipt)
+        return receiver.conclude(event, receipt)
+
+
+def _refuse(scope: Any, receiver: Receiver | None) -> Answer | None:
+    """The answer to a request whose head says enough; its body is then never read."""
+    refusal = None
+    headers = scope.headers
+    if receiver is not None:
+        refusal = refuse_head(
+            scope.method, headers.get("content-type", ""), headers.get("content-encoding", "")
+        )
+    most, too_large = _bounds(scope)
+    if refusal is None and int(headers.get("content-length", "0")) > most:
+        refusal = too_large
+    if refusal is not None and receiver is not None:
+        receiver.refusals.note(str(refusal.status), b"")
+    return refusal
 
 
 def _is_call(scope: Any) -> bool:

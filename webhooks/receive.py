@@ -1,8 +1,9 @@
 """POST /webhooks/stripe, free of any web framework: bytes in, one row committed, an answer out."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -21,6 +22,9 @@ from webhooks.signature import Refusal, SignatureCheck, SignatureRefused
 #: a failed delivery (docs.stripe.com/webhooks).
 PATH: Final = "/webhooks/stripe"
 
+#: Where a platform's endpoint for its connected accounts points: its events have a secret of their own.
+CONNECT_PATH: Final = "/webhooks/stripe/connect"
+
 _log = structlog.get_logger("webhooks.receive")
 
 
@@ -33,6 +37,21 @@ class Delivery:
     content_encoding: str
     signature: str
     body: bytes
+
+
+class Taken(NamedTuple):
+    """A verified event, and the committer that writes it into the right ledger."""
+
+    event: NewEvent
+    committer: Committer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A merchant's inbox: what it expects of an event, and who writes into it."""
+
+    expected: Expected
+    committer: Committer
 
 
 class Receiver:
@@ -56,26 +75,34 @@ class Receiver:
     """
 
     def __init__(
-        self, *, check: SignatureCheck, expected: Expected, committer: Committer, clock: Clock
+        self,
+        *,
+        check: SignatureCheck,
+        expected: Expected,
+        committer: Committer,
+        clock: Clock,
+        merchant: str = "",
+        connected: Mapping[str, Destination | None] | None = None,
     ) -> None:
+        """`connected` is where events of connected accounts go, by `acct_…`; None: its ledger is away."""
         self._check = check
         self._expected = expected
         self._clock = clock
+        self._connected = connected or {}
         self.committer = committer
-        self.refusals = RefusalLog(clock)
+        self.refusals = RefusalLog(clock, merchant)
         #: Deliveries by the index of the secret that signed them: an old secret still in use shows here.
         self.by_secret: Counter[int] = Counter()
 
     def receive(self, delivery: Delivery) -> Answer:
         """The answer to `delivery`, waiting for the commit. Never raises."""
-        event = self.examine(delivery)
-        if isinstance(event, Answer):
-            return event
-        return self.conclude(
-            event, self.committer.store(event, float(limits.STORE_WAIT_SECONDS_MAX))
-        )
+        taken = self.examine(delivery)
+        if isinstance(taken, Answer):
+            return taken
+        event, committer = taken
+        return self.conclude(event, committer.store(event, float(limits.STORE_WAIT_SECONDS_MAX)))
 
-    def examine(self, delivery: Delivery) -> NewEvent | Answer:
+    def examine(self, delivery: Delivery) -> Taken | Answer:
         """The event to be stored, or the answer if it ends here. Does not wait and never raises."""
         refusal = refuse_head(delivery.method, delivery.content_type, delivery.content_encoding)
         if refusal is None and len(delivery.body) > limits.BODY_BYTES_MAX:
@@ -91,7 +118,17 @@ class Receiver:
             self.refusals.note(error.reason, delivery.body)
             return _OUTSIDE_WINDOW if error.reason in _TIMES else _BAD_SIGNATURE
         self.by_secret[verified.secret_index] += 1
-        return parse_event(delivery.body, self._expected)
+        event = parse_event(delivery.body, self._expected)
+        if event.account in self._connected:
+            return self._hand_over(delivery.body, event.account)
+        return Taken(event, self.committer)
+
+    def _hand_over(self, body: bytes, account: str) -> Taken | Answer:
+        """The same event as the connected account's own merchant reads it."""
+        there = self._connected[account]
+        if there is None:
+            return _LEDGER_AWAY
+        return Taken(parse_event(body, there.expected), there.committer)
 
     def conclude(self, event: NewEvent, receipt: Receipt | None) -> Answer:
         """The answer once the store has taken `event`, or (None) has not."""
@@ -140,6 +177,9 @@ _BAD_SIGNATURE: Final = answers.refused(
     400,
     "bad_signature",
     "The Stripe-Signature header does not match this body and this endpoint's secrets.",
+)
+_LEDGER_AWAY: Final = answers.try_later(
+    "not_stored", "The account's ledger is away; send the event again."
 )
 _TIMES: Final = frozenset({Refusal.TOO_OLD, Refusal.FROM_FUTURE})
 _OUTSIDE_WINDOW: Final = answers.refused(

@@ -18,8 +18,9 @@ _log = structlog.get_logger("webhooks.refusals")
 class RefusalLog:
     """Counts refusals; tells at most one line per reason and `REFUSAL_LOG_SECONDS`."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, merchant: str = "") -> None:
         self._clock = clock
+        self._log = _log.bind(merchant=merchant) if merchant else _log
         self._lock = threading.Lock()
         self._untold: Counter[str] = Counter()
         self._silent_until: dict[str, float] = {}
@@ -35,7 +36,7 @@ class RefusalLog:
                 return
             self._silent_until[reason] = now + limits.REFUSAL_LOG_SECONDS
             count = self._untold.pop(reason)
-        _log.warning(
+        self._log.warning(
             "delivery.refused",
             reason=reason,
             count=count,

@@ -8,6 +8,8 @@ more cores run several web processes; each listens on the same port and the kern
 import asyncio
 import resource
 import signal
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Final
 
 import structlog
@@ -18,6 +20,7 @@ from granian.server.embed import Server
 from redis.exceptions import RedisError
 
 from ledger.inbox import store_events
+from ledger.ledger_owner import claim_ledger
 from ledger.parsing import Expected
 from ledger.schema_revision import NEWEST_REVISION, schema_revision
 from runtime import limits
@@ -27,43 +30,97 @@ from webhooks.app import create_app
 from webhooks.committer import Committer
 from webhooks.front import Front
 from webhooks.health import Readiness
+from webhooks.merchant_doors import LedgerNotReady, MerchantDoors, Reception, Site
 from webhooks.product_api import ProductApi
-from webhooks.receive import Receiver
+from webhooks.receive import CONNECT_PATH, PATH, Destination, Receiver
 from webhooks.signature import SignatureCheck
 
 _log = structlog.get_logger("webhooks.server")
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, merchants: Mapping[str, Settings] | None = None) -> None:
     """Receive deliveries on `redress_host:redress_web_port` until SIGTERM or SIGINT.
 
-    Raises ValueError when no webhook secret is set.
+    `merchants` are the further ones by name, each served from a ledger of its own. Raises ValueError when no webhook
+    secret is set.
     """
-    with open_wiring(settings) as wiring:
-        receiver = build_receiver(wiring)
-        api = ProductApi(
-            store=wiring.store,
-            clock=wiring.clock,
-            wakeups=wiring.wakeups,
-            livemode=wiring.settings.livemode,
-        )
-        front = Front(receiver, create_app(receiver, build_readiness(wiring), api))
-        try:
-            asyncio.run(_run(front, settings))
-        finally:
-            receiver.committer.close()
-            front.close()
+    doors = MerchantDoors(merchants or {}, _open_site)
+    with open_wiring(settings) as wiring, ExitStack() as held:
+        committer = build_committer(wiring)
+        front = _front(wiring, build_receivers(wiring, committer, doors.connected))
+        held.callback(front.close)
+        held.callback(committer.close)
+        if merchants:
+            doors.start()
+            held.callback(doors.close)
+        asyncio.run(_run(Reception(front, doors) if merchants else front, settings))
 
 
-def build_receiver(wiring: Wiring) -> Receiver:
-    """The receiver over `wiring`; nothing is started or connected before the first delivery."""
+def build_committer(wiring: Wiring) -> Committer:
+    """Who writes what comes into the ledger of `wiring`; its threads start with the first event."""
+    merchant = wiring.settings.redress_merchant
+    return Committer(wiring.store, store_events, wiring.wakeups, wiring.clock, merchant=merchant)
+
+
+def build_receivers(
+    wiring: Wiring,
+    committer: Committer,
+    connected: Mapping[str, Destination | None] | None = None,
+) -> dict[str, Receiver]:
+    """The receivers over `wiring` by path; nothing is started or connected before the first delivery.
+
+    One takes the account's own endpoint, one that of its connected accounts if it has secrets; a connected account
+    itself has none. `connected` is where events of connected accounts go. Raises ValueError when no secret is set.
+    """
     settings = wiring.settings
-    return Receiver(
-        check=SignatureCheck([key.get_secret_value() for key in settings.stripe_webhook_secrets]),
-        expected=Expected.by(settings),
-        committer=Committer(wiring.store, store_events, wiring.wakeups, wiring.clock),
+    secrets = {}
+    if not settings.stripe_connected_account:
+        secrets[PATH] = settings.stripe_webhook_secrets
+    if settings.stripe_connect_webhook_secrets:
+        secrets[CONNECT_PATH] = settings.stripe_connect_webhook_secrets
+    return {
+        path: Receiver(
+            check=SignatureCheck([key.get_secret_value() for key in keys]),
+            expected=Expected.by(settings),
+            committer=committer,
+            clock=wiring.clock,
+            merchant=settings.redress_merchant,
+            connected=connected,
+        )
+        for path, keys in secrets.items()
+    }
+
+
+def _front(wiring: Wiring, receivers: Mapping[str, Receiver]) -> Front:
+    api = ProductApi(
+        store=wiring.store,
         clock=wiring.clock,
+        wakeups=wiring.wakeups,
+        livemode=wiring.settings.livemode,
     )
+    app = create_app(receivers, build_readiness(wiring), api)
+    return Front(receivers, app, wiring.settings.redress_merchant)
+
+
+def _open_site(settings: Settings) -> Site:
+    """A further merchant's site. Raises SQLAlchemyError, LedgerNotReady or ForeignLedger."""
+    with ExitStack() as held:
+        wiring = held.enter_context(open_wiring(settings))
+        found = schema_revision(wiring.store)
+        if found != NEWEST_REVISION:
+            raise LedgerNotReady(
+                f"its database is at schema {found or 'none'}, this version needs {NEWEST_REVISION}"
+            )
+        claim_ledger(wiring.store, settings.redress_merchant)
+        committer = build_committer(wiring)
+        front = _front(wiring, build_receivers(wiring, committer))
+        held.callback(front.close)
+        held.callback(committer.close)
+        return Site(
+            front=front,
+            destination=Destination(expected=Expected.by(settings), committer=committer),
+            close=held.pop_all().close,
+        )
 
 
 def build_readiness(wiring: Wiring) -> Readiness:
@@ -88,7 +145,7 @@ def build_readiness(wiring: Wiring) -> Readiness:
     )
 
 
-async def _run(front: Front, settings: Settings) -> None:
+async def _run(front: Front | Reception, settings: Settings) -> None:
     server = Server(
         front,
         address=settings.redress_host,

@@ -36,11 +36,13 @@ def _mail_carrier(settings: Settings) -> Carrier:
     sender = settings.redress_mail_from or OUTBOX_SENDER
     if settings.redress_smtp_url is None:
         return MailOutbox(settings.redress_data / OUTBOX, sender)
-    return MailServer(settings.redress_smtp_url.get_secret_value(), sender)
+    return MailServer(
+        settings.redress_smtp_url.get_secret_value(), sender, merchant=settings.redress_merchant
+    )
 
 
 def _webhook_carrier(settings: Settings, clock: Clock) -> Carrier:
     url, secret = settings.redress_product_webhook_url, settings.redress_product_webhook_secret
     if url is None or secret is None:
         return NoEndpoint()
-    return ProductWebhook(url, secret.get_secret_value(), clock)
+    return ProductWebhook(url, secret.get_secret_value(), clock, merchant=settings.redress_merchant)

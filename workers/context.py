@@ -55,7 +55,7 @@ class WorkerContext:
     clock: Clock
     gateway: Gateway
     wakeups: Bell
-    terms: TermsBook = field(default_factory=TermsBook)
+    terms: TermsBook
     catalogue: CatalogueBook = field(default_factory=CatalogueBook)
     shadow: ShadowTerms | None = None
     crash: CrashPoints = field(default_factory=NoCrash)

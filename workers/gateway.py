@@ -122,6 +122,7 @@ class StripeGateway:
         base = settings.stripe_api_base
         self._client = StripeClient(
             settings.stripe_api_key.get_secret_value(),
+            stripe_account=settings.stripe_connected_account,
             http_client=http_client
             or stripe.RequestsClient(timeout=(STRIPE_CONNECT_SECONDS_MAX, STRIPE_READ_SECONDS_MAX)),
             max_network_retries=0,

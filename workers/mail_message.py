@@ -15,12 +15,16 @@ from runtime.email_addresses import Mailbox
 from workers.notice_words import words_of
 
 
-def notice_digest(key: str) -> str:
-    """32 hex digits that stand for a notice's key: whoever has seen them knows a repeat."""
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
+def notice_digest(key: str, merchant: str = "") -> str:
+    """32 hex digits that stand for a notice's key: whoever has seen them knows a repeat.
+
+    Keys count from 1 in each merchant's ledger, so a further one's are told apart by its name.
+    """
+    named = f"{merchant}|{key}" if merchant else key
+    return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 
-def mail_message(notice: Notice, sender: Mailbox) -> EmailMessage:
+def mail_message(notice: Notice, sender: Mailbox, merchant: str = "") -> EmailMessage:
     """The e-mail, plain and HTML. Raises ValueError where a header would hold a line break.
 
     Its bytes are ASCII, unless the recipient's address is not (SMTPUTF8).
@@ -28,7 +32,7 @@ def mail_message(notice: Notice, sender: Mailbox) -> EmailMessage:
     if notice.recipient is None:
         raise ValueError("a notice without a recipient is no e-mail")
     words = words_of(notice)
-    digest = notice_digest(notice.key)
+    digest = notice_digest(notice.key, merchant)
     # The recipient is checked at birth; RFC 6532's form is needed only for one beyond ASCII.
     form = policy.SMTP if notice.recipient.isascii() else policy.SMTPUTF8
     message = EmailMessage(policy=form.clone(cte_type="7bit"))

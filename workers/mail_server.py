@@ -34,6 +34,7 @@ class MailServer:
         url: str,
         sender: Mailbox,
         *,
+        merchant: str = "",
         tls: ssl.SSLContext | None = None,
         step_seconds: float = SMTP_STEP_SECONDS_MAX,
     ) -> None:
@@ -47,12 +48,13 @@ class MailServer:
         self._port = parts.port or (smtplib.SMTP_SSL_PORT if self._tls_from_start else 587)
         self._login = (unquote(parts.username or ""), unquote(parts.password or ""))
         self._sender = sender
+        self._merchant = merchant
         self._tls = tls
         self._step_seconds = step_seconds
 
     def carry(self, notice: Notice, leaving: Callable[[], None]) -> str:
         """Hand one e-mail over; returns the server's code. Raises CarrierError."""
-        message = mail_message(notice, self._sender)
+        message = mail_message(notice, self._sender, self._merchant)
         recipient = str(notice.recipient)
         with self._connected() as server:
             with _nothing_left():

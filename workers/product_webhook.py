@@ -35,6 +35,7 @@ class ProductWebhook:
         secret: str,
         clock: Clock,
         *,
+        merchant: str = "",
         tls: ssl.SSLContext | None = None,
         answer_seconds: float = WEBHOOK_ANSWER_SECONDS_MAX,
     ) -> None:
@@ -45,6 +46,7 @@ class ProductWebhook:
         self._url: SplitResult = urlsplit(url)
         self._signer = Webhook(secret)
         self._clock = clock
+        self._merchant = merchant
         self._tls = tls
         self._answer_seconds = answer_seconds
 
@@ -73,7 +75,7 @@ class ProductWebhook:
         return HTTPSConnection(host, port, timeout=WEBHOOK_CONNECT_SECONDS_MAX, context=context)
 
     def _headers(self, notice: Notice, body: str) -> dict[str, str]:
-        message_id = f"msg_{notice_digest(notice.key)}"
+        message_id = f"msg_{notice_digest(notice.key, self._merchant)}"
         # The moment of this try, so that a late one is not taken for a replay.
         now = datetime.fromtimestamp(self._clock.now_ms() // 1000, UTC)
         return {

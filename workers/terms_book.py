@@ -2,20 +2,27 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Self
 
 from ledger.payment_facts import Reach
 from policy.payment_links import link_between
 from policy.payments import Payment, creation_order
 from policy.terms_file import Terms, load_every_version
+from runtime.settings import Settings
 
 
 class TermsBook:
     """The terms by effective date. Raises TermsError at birth when a file cannot be understood."""
 
     def __init__(self, versions: Sequence[Terms] | None = None) -> None:
-        """`versions` are the shipped ones unless others are to be tried, the one that took effect first at the front."""
+        """`versions` are the shipped ones unless others are given, the one that took effect first at the front."""
         self._versions = load_every_version() if versions is None else tuple(versions)
         self._effective = [terms.effective for terms in self._versions]
+
+    @classmethod
+    def by(cls, settings: Settings) -> Self:
+        """The terms that these settings name."""
+        return cls(load_every_version(settings.redress_terms))
 
     @property
     def newest(self) -> Terms:

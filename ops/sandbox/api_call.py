@@ -83,6 +83,8 @@ class Call:
             "request": request,
             "type": name,
         }
+        if self.book.account:
+            event["account"] = self.book.account
         self.book.emit(event)
 
     def update(
@@ -96,10 +98,9 @@ class Call:
         return body
 
     def _wanted_by(self, name: str) -> int:
-        endpoints = self.book.newest_first("webhook_endpoints")
         return sum(
             1
-            for endpoint in endpoints
+            for endpoint in self.book.endpoints()
             if endpoint["status"] == "enabled"
             and ("*" in endpoint["enabled_events"] or name in endpoint["enabled_events"])
         )

@@ -52,6 +52,17 @@ def bad_parameter(message: str, param: str, code: str | None = None) -> ApiError
     return ApiError(400, "invalid_request_error", code, message, param, validation=True)
 
 
+def no_access(account: str) -> ApiError:
+    """Return the 403 for an account that is not connected to the platform, or not any more."""
+    return ApiError(
+        403,
+        "invalid_request_error",
+        "account_invalid",
+        f"The provided key does not have access to account '{account}' (or that account does not exist)."
+        " Application access may have been revoked.",
+    )
+
+
 def missing(noun: str, object_id: str, param: str | None) -> ApiError:
     """Return the 404 for an id that the account does not have."""
     return ApiError(

@@ -8,6 +8,9 @@ from ops.sandbox.api_errors import bad_parameter, missing
 from ops.sandbox.api_lists import created_range, list_objects, page
 from ops.sandbox.book_tables import Json
 
+#: The platform's own id, which an endpoint for its connected accounts bears.
+PLATFORM = "ca_SandboxPlatform"
+
 _TYPES_MAX = 20
 _AGE_SECONDS_MAX = 30 * 86400
 _ENDPOINTS_MAX = 16
@@ -51,7 +54,7 @@ def create_endpoint(call: Call) -> Json:
         "id": call.new_id("we"),
         "object": "webhook_endpoint",
         "api_version": given.get("api_version", API_VERSION),
-        "application": None,
+        "application": PLATFORM if given.get("connect") else None,
         "created": call.now,
         "description": given.get("description") or None,
         "enabled_events": given["enabled_events"],

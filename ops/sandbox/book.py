@@ -44,10 +44,15 @@ class StoredAnswer:
 class Book:
     """Objects, events, idempotency keys, chores and settings of one sandbox account.
 
-    `path` None keeps everything in memory; with a file, a restart loses nothing.
+    `path` None keeps everything in memory; with a file, a restart loses nothing. The book of a connected account
+    has its id in `account`, and that of its platform, whose endpoints for Connect its events go to.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(
+        self, path: Path | None = None, *, account: str = "", platform: "Book | None" = None
+    ) -> None:
+        self.account = account
+        self._platform = platform
         self._lock = threading.RLock()
         self._emitted = threading.Condition()
         self._depth = 0
@@ -167,6 +172,15 @@ class Book:
             ascending=ascending,
         )
         return scan.rows(self._db, self._lock, cursor_id)
+
+    def endpoints(self) -> list[Json]:
+        """Return the webhook endpoints that this account's events go to, newest first."""
+        place = self._platform or self
+        return [
+            made
+            for made in place.newest_first("webhook_endpoints")
+            if bool(made.get("application")) is bool(self.account)
+        ]
 
     def events_newest_first(
         self,

@@ -206,7 +206,7 @@ class Deliveries:
         ]
 
     def _endpoints(self) -> dict[str, dict[str, Any]]:
-        return {made["id"]: made for made in self._book.newest_first("webhook_endpoints")}
+        return {made["id"]: made for made in self._book.endpoints()}
 
     def _waiting(
         self, until_ms: int, limit: int, endpoints: Mapping[str, dict[str, Any]]

@@ -3,7 +3,8 @@
 Stripe invents an endpoint's secret and shows it once. `redress up` has to know it before the
 receiver starts, so the sandbox takes one through two control endpoints of its own:
 
-    POST /sandbox/webhook_endpoints           {"url", "secrets": ["whsec_…", …], "enabled_events": […]}
+    POST /sandbox/webhook_endpoints           {"url", "secrets": ["whsec_…", …], "enabled_events": […],
+                                               "connect": false}
     POST /sandbox/webhook_endpoints/rotate    {"url", "secret": "whsec_…", "overlap_seconds": 86400}
 
 Both answer the endpoint as /v1 would show it.
@@ -18,6 +19,7 @@ import orjson
 
 from ops.sandbox.api_call import API_VERSION, public
 from ops.sandbox.api_errors import bad_parameter
+from ops.sandbox.api_events import PLATFORM
 from ops.sandbox.book import Book, Json
 from ops.sandbox.keep_alive import KeepAliveClient
 from runtime.clock import Clock
@@ -31,15 +33,26 @@ class EndpointRefused(Exception):
 
 
 def register_endpoint(
-    base_url: str, url: str, secrets: Sequence[str], enabled_events: Sequence[str]
+    base_url: str,
+    url: str,
+    secrets: Sequence[str],
+    enabled_events: Sequence[str],
+    *,
+    connect: bool = False,
 ) -> Json:
     """Have the sandbox at `base_url` deliver `enabled_events` to `url`, signed with `secrets`.
 
     `secrets` are newest first, each `whsec_…`; every one of them signs. An endpoint of the same
-    url is overwritten, so starting again adds none. Returns the endpoint; raises EndpointRefused
+    url is overwritten, so starting again adds none. With `connect` it gets the events of connected accounts
+    instead of the account's own. Returns the endpoint; raises EndpointRefused
     or HttpUnanswered.
     """
-    body = {"url": url, "secrets": list(secrets), "enabled_events": list(enabled_events)}
+    body = {
+        "url": url,
+        "secrets": list(secrets),
+        "enabled_events": list(enabled_events),
+        "connect": connect,
+    }
     return _post(f"{base_url}/sandbox/webhook_endpoints", body)
 
 
@@ -80,7 +93,7 @@ def _register(book: Book, clock: Clock, body: Json) -> Json:
             **known,
             "object": "webhook_endpoint",
             "api_version": API_VERSION,
-            "application": None,
+            "application": PLATFORM if body.get("connect") else None,
             "description": None,
             "enabled_events": events,
             "livemode": False,

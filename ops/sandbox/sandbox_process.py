@@ -4,6 +4,7 @@ import random
 import threading
 
 from ops.sandbox.book import Book
+from ops.sandbox.connected_accounts import ConnectedAccounts
 from ops.sandbox.deliveries import Deliveries, DeliveryHabits
 from ops.sandbox.delivery_couriers import Couriers
 from ops.sandbox.delivery_endpoints import endpoint_controls
@@ -25,16 +26,29 @@ def run_sandbox(
     book = Book(path)
     deliveries = Deliveries(book, clock, _source(book, seed, "deliveries"), habits, path)
     couriers = Couriers(book, deliveries, clock)
+    accounts = ConnectedAccounts(
+        book,
+        settings.redress_data,
+        clock,
+        lambda connected, purpose: _source(connected, seed, purpose),
+        habits,
+    )
     server = SandboxServer(
         SandboxStripe(book, clock, _source(book, seed, "ids")),
         settings.redress_sandbox_port,
-        controls={**couriers.controls(), **endpoint_controls(book, clock)},
+        controls={
+            **couriers.controls(),
+            **endpoint_controls(book, clock),
+            **accounts.controls(),
+        },
+        accounts=accounts,
     )
     server.start()
     couriers.start()
     stopped.wait()
     couriers.stop()
     server.stop()
+    accounts.stop()
     deliveries.close()
     book.close()
 

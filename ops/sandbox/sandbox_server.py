@@ -22,6 +22,7 @@ import orjson
 
 from ops.sandbox import faults as faulting
 from ops.sandbox.book import Book
+from ops.sandbox.connected_accounts import ConnectedAccounts
 from ops.sandbox.stripe_stand_in import Answer, Control, SandboxStripe
 from runtime.clock import SystemClock
 
@@ -42,12 +43,15 @@ class SandboxServer:
         port: int = 0,
         *,
         controls: Mapping[tuple[str, str], Control] | None = None,
+        accounts: ConnectedAccounts | None = None,
     ) -> None:
         sandbox.controls.update(controls or {})
         self._sandbox = sandbox
+        self._accounts = accounts
         self._stopping = threading.Event()
         self._http = _HttpServer(("127.0.0.1", port), _Handler)
         self._http.sandbox = sandbox
+        self._http.accounts = accounts
         self._http.stopping = self._stopping
         self._threads = [
             threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True),
@@ -85,6 +89,8 @@ class SandboxServer:
     def _tick(self) -> None:
         while not self._stopping.wait(_TICK_SECONDS):
             self._sandbox.tick()
+            for connected in [] if self._accounts is None else self._accounts.every_sandbox():
+                connected.tick()
 
 
 class _HttpServer(ThreadingHTTPServer):
@@ -92,7 +98,14 @@ class _HttpServer(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
     sandbox: SandboxStripe
+    accounts: ConnectedAccounts | None
     stopping: threading.Event
+
+    def sandbox_for(self, headers: Mapping[str, str]) -> SandboxStripe | Answer:
+        """Whom a request is about, or its refusal."""
+        if self.accounts is None:
+            return self.sandbox
+        return self.accounts.sandbox_for(self.sandbox, headers)
 
     def __init__(self, address: tuple[str, int], handler: type["_Handler"]) -> None:
         self._connections: set[socket.socket] = set()
@@ -164,21 +177,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str, query: str, body: bytes) -> Answer:
         headers = dict(self.headers.items())
+        sandbox = self.server.sandbox_for(headers)
+        if isinstance(sandbox, Answer):
+            return sandbox
         if path.startswith("/sandbox/"):
-            return self._control(path, query, body, headers)
+            return self._control(sandbox, path, query, body)
         try:
             text = query if self.command == "GET" else body.decode() or query
             pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS_MAX)
         except ValueError:
             return _plain(400, "The body is not form-encoded text.")
-        return self.server.sandbox.request(self.command, path, pairs, headers)
+        return sandbox.request(self.command, path, pairs, headers)
 
-    def _control(self, path: str, query: str, body: bytes, headers: dict[str, str]) -> Answer:
+    def _control(self, sandbox: SandboxStripe, path: str, query: str, body: bytes) -> Answer:
         try:
             given = orjson.loads(body) if body else dict(parse_qsl(query))
         except ValueError:
             return _plain(400, "The body is not JSON.")
-        return self.server.sandbox.control(self.command, path, given, headers)
+        return sandbox.control(self.command, path, given, dict(self.headers.items()))
 
     def _send(self, answer: Answer) -> None:
         self.send_response_only(answer.status)

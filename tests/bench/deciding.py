@@ -22,6 +22,7 @@ from tests.bench.shop_events import ShopEvents
 from tests.bench.stack import API_KEY, Stack
 from workers.context import WorkerContext
 from workers.drain import drain_events
+from workers.terms_book import TermsBook
 
 PROCESSES = ("web", "worker", "effects", "sweeper")
 STEADY_RATE = 200
@@ -143,6 +144,7 @@ def drained(
         clock=SystemClock(),
         gateway=None,  # the drain never calls Stripe
         wakeups=_NobodyListens(),
+        terms=TermsBook(),
     )
     fill_inbox(stack.store, run, 200)
     drain_events(context)  # compiles the statements

@@ -48,6 +48,7 @@ def judged(stack: Stack, place: dict[str, object], charges_wanted: int, count: i
         clock=SystemClock(),
         gateway=None,  # judging never calls Stripe
         wakeups=None,
+        terms=TermsBook(),
     )
     took: list[float] = []
     chosen = random.Random(5).choices(newest, k=_WARM_UP + count)

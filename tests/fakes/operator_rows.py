@@ -4,6 +4,7 @@ from sqlalchemy import insert, update
 
 from ledger.backfill_tables import backfill_cursors, differences, reconciliations
 from ledger.erasure_tables import payload_marks
+from ledger.owner_tables import ledger_owner
 from ledger.replay_tables import replays
 from tests.fakes.ledger_rows import put
 
@@ -14,6 +15,7 @@ OPERATOR_BREACHES = {
     "inv_backfill_stream": update(backfill_cursors).values(stream="payouts"),
     "inv_reconciliation_state": update(reconciliations).values(state="lost"),
     "inv_difference_kind": update(differences).values(kind="odd"),
+    "inv_one_ledger_owner": insert(ledger_owner).values(id=2, merchant="other"),
     "inv_one_payload_mark": insert(payload_marks).values(id=2, row_id=1),
 }
 
@@ -24,4 +26,5 @@ def fill_operators(connection):
     put(connection, backfill_cursors, stream="events")
     put(connection, reconciliations, state="running")
     put(connection, differences, reconciliation_id=1, kind="amount")
+    put(connection, ledger_owner, id=1, merchant="")
     put(connection, payload_marks, id=1, row_id=1)

@@ -64,6 +64,7 @@ from workers.reconciling import reconcile
 from workers.request_judging import judge_request
 from workers.subscription_ending import end_subscription
 from workers.sweeper import Swept, sweep
+from workers.terms_book import TermsBook
 
 JOBS_MAX = 1_000
 
@@ -205,6 +206,7 @@ class WorkerWorld:
             clock=self.clock,
             gateway=StripeGateway(self.settings, http_client=self.carrier),
             wakeups=self.wakeups,  # type: ignore[arg-type] - has the methods that workers call
+            terms=TermsBook.by(self.settings),
             catalogue=catalogue or CatalogueBook(),
             crash=crash or NoCrash(),
             carriers=self.carriers,

@@ -13,6 +13,7 @@ import signal
 import threading
 
 from ops.sandbox.book import Book
+from ops.sandbox.connected_accounts import ConnectedAccounts
 from ops.sandbox.deliveries import Deliveries, DeliveryHabits
 from ops.sandbox.delivery_couriers import Couriers
 from ops.sandbox.delivery_endpoints import endpoint_controls
@@ -57,10 +58,14 @@ class RecordedSandbox:
         self._deliveries.lines = self._lines
         self._couriers = Couriers(book, self._deliveries, clock)
         self._book = book
+        self._accounts = ConnectedAccounts(book, data, clock, lambda *_: random.Random(), habits)
         self._server = SandboxServer(
             SandboxStripe(book, clock, rng),
             port,
-            controls=self._couriers.controls() | endpoint_controls(book, clock),
+            controls=self._couriers.controls()
+            | endpoint_controls(book, clock)
+            | self._accounts.controls(),
+            accounts=self._accounts,
         )
         self.url = self._server.url
 
@@ -73,6 +78,7 @@ class RecordedSandbox:
         """End both and close the files."""
         self._couriers.stop()
         self._server.stop()
+        self._accounts.stop()
         self._deliveries.close()
         self._book.close()
         self._lines.close()

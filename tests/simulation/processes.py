@@ -158,18 +158,18 @@ class Web(Process):
             batch = self.inbox[:COMMIT_BATCH_ROWS_MAX]
             wanted = []
             for attempt in batch:
-                examined = receiver.examine(attempt.delivery)
-                if isinstance(examined, Answer):
-                    self.world.courier.answer(attempt, examined.status)
+                taken = receiver.examine(attempt.delivery)
+                if isinstance(taken, Answer):
+                    self.world.courier.answer(attempt, taken.status)
                 else:
-                    wanted.append((examined, self._teller(receiver, attempt, examined)))
+                    wanted.append((taken.event, self._teller(receiver, attempt, taken.event)))
             if wanted:
                 receiver.committer.serve(wanted)
             del self.inbox[: len(batch)]
 
-    def _teller(self, receiver, attempt, examined):
+    def _teller(self, receiver, attempt, event):
         def tell(receipt):
-            self.world.courier.answer(attempt, receiver.conclude(examined, receipt).status)
+            self.world.courier.answer(attempt, receiver.conclude(event, receipt).status)
 
         return tell
 

@@ -52,7 +52,7 @@ def headers(store):
 def api_schema(store):
     """The API by its own document, called without a network."""
     api = ProductApi(store=store, clock=FrozenClock(), wakeups=Bells())
-    return schemathesis.openapi.from_wsgi(DOCUMENT_PATH, create_app(None, None, api))
+    return schemathesis.openapi.from_wsgi(DOCUMENT_PATH, create_app({}, None, api))
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)

@@ -42,7 +42,7 @@ class Caller:
     def __init__(self, store, clock):
         self.store, self.bells = store, Bells()
         api = ProductApi(store=store, clock=clock, wakeups=self.bells)
-        self.client = create_app(None, None, api).test_client()
+        self.client = create_app({}, None, api).test_client()
         with store.write() as connection:
             self.token = create_token(connection, "product", NOON_MS)
 
@@ -138,7 +138,7 @@ class CountedStore:
 def over(call, store):
     """The same calls over another store."""
     api = ProductApi(store=store, clock=FrozenClock(), wakeups=Bells())
-    call.client = create_app(None, None, api).test_client()
+    call.client = create_app({}, None, api).test_client()
     return store
 
 
@@ -418,7 +418,7 @@ class NoStore(Store):
 def test_ledger_away(call, error):
     """Without the ledger a call is to be made again later."""
     api = ProductApi(store=NoStore(error), clock=FrozenClock(), wakeups=Bells())
-    call.client = create_app(None, None, api).test_client()
+    call.client = create_app({}, None, api).test_client()
     refused = call("POST", "/api/credits/usage", {"entries": [usage()]})
 
     assert (503, True) == (refused.status_code, "Retry-After" in refused.headers)

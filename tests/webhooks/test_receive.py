@@ -12,6 +12,7 @@ from ledger.tables import events
 from runtime import limits
 from tests.webhooks.signed_events import OLD_SECRET, delivery, event_body, sign
 from webhooks.app import create_app
+from webhooks.receive import PATH
 
 NOW = 1_767_268_800
 
@@ -188,7 +189,7 @@ def test_nothing_unverified_is_kept(make_receiver, sqlite_store):
 
 def test_flask_route_is_the_same(make_receiver, sqlite_store):
     """Under a plain WSGI server the route gives the receiver's own answers, within its limits."""
-    client = create_app(make_receiver(sqlite_store), None).test_client()
+    client = create_app({PATH: make_receiver(sqlite_store)}, None).test_client()
     body = event_body()
     headers = {"Stripe-Signature": sign(body, NOW), "Content-Type": "application/json"}
 
