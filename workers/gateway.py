@@ -120,9 +120,10 @@ class StripeGateway:
             raise ValueError("STRIPE_API_KEY is not set, so there is no Stripe to call")
         stripe.enable_telemetry = False
         base = settings.stripe_api_base
+        self._account = settings.stripe_connected_account
         self._client = StripeClient(
             settings.stripe_api_key.get_secret_value(),
-            stripe_account=settings.stripe_connected_account,
+            stripe_account=self._account,
             http_client=http_client
             or stripe.RequestsClient(timeout=(STRIPE_CONNECT_SECONDS_MAX, STRIPE_READ_SECONDS_MAX)),
             max_network_retries=0,
@@ -256,8 +257,7 @@ class StripeGateway:
 
     def list_page(self, resource: str, query: Mapping[str, Any]) -> ListPage:
         """One page of a list, such as that of `events`, as Stripe wrote it."""
-        path = f"/v1/{resource}"
-        return _asked(lambda: read_page(self._client.raw_request("get", path, **query)))
+        return _asked(lambda: read_page(self._raw("get", resource, query)))
 
     def submit_evidence(self, dispute_id: str, params: str, idempotency_key: str) -> Rendered:
         """Answer a dispute by these exact parameters (a JSON text) under this key; the bank gets them at once."""
@@ -268,8 +268,12 @@ class StripeGateway:
 
     def send(self, method: str, path: str, params: Mapping[str, Any]) -> Rendered:
         """One call that only a person has made, such as a change of a webhook endpoint; it moves no money."""
-        return _asked(
-            lambda: read_answer(self._client.raw_request(method, f"/v1/{path}", **params))
+        return _asked(lambda: read_answer(self._raw(method, path, params)))
+
+    def _raw(self, method: str, path: str, params: Mapping[str, Any]) -> Any:
+        # The SDK's raw request leaves the client's account out, unlike every other call (16.1).
+        return self._client.raw_request(
+            method, f"/v1/{path}", **params, stripe_account=self._account
         )
 
 

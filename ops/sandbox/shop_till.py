@@ -27,16 +27,24 @@ class ShopTill:
     """Calls the sandbox at `base_url` as of the simulated time `now` (unix seconds).
 
     Each POST carries an idempotency key that no other `run` has (by default, none that began at another
-    second), so a call that is repeated on a fresh connection is carried out once.
+    second), so a call that is repeated on a fresh connection is carried out once. With `account` each call
+    is about that connected account.
     """
 
     def __init__(
-        self, base_url: str, api_key: str, started_at: int, run: str | None = None
+        self,
+        base_url: str,
+        api_key: str,
+        started_at: int,
+        run: str | None = None,
+        *,
+        account: str | None = None,
     ) -> None:
         self.now = started_at
         self.run = run or f"{started_at:x}"
         self._base_url = base_url
         self._api_key = api_key
+        self._about = {"Stripe-Account": account} if account else {}
         self._client = KeepAliveClient(ANSWER_SECONDS_MAX)
         self._calls = 0
 
@@ -86,7 +94,11 @@ class ShopTill:
             "POST",
             self._base_url + path,
             orjson.dumps(body),
-            {"Content-Type": "application/json", "Sandbox-Created": str(self.now)},
+            {
+                "Content-Type": "application/json",
+                "Sandbox-Created": str(self.now),
+                **self._about,
+            },
         )
         return accepted(path, answer)
 
@@ -94,6 +106,7 @@ class ShopTill:
         headers = {
             "Authorization": f"Bearer {self._api_key}",
             "Sandbox-Created": str(self.now),
+            **self._about,
         }
         body = None
         if method == "POST":

@@ -33,8 +33,10 @@ class Shop:
     # one moment: from the present one, two tills that a second lies between would have the same.
     _begun = itertools.count(SystemClock().now_ms() // 1000, -1)
 
-    def __init__(self, sandbox_url):
-        self.till = ShopTill(sandbox_url, API_KEY, next(self._begun))
+    def __init__(self, sandbox_url, account=None, behind_seconds=0):
+        """`account` sells as a connected account, with its platform's key; what is sold was sold so long ago."""
+        self._behind_seconds = behind_seconds
+        self.till = ShopTill(sandbox_url, API_KEY, next(self._begun), account=account)
         self._counter = Counter(self.till)
         self._numbers = itertools.count(1)
         self._open = False
@@ -81,7 +83,7 @@ class Shop:
         return again
 
     def _at(self, seconds):
-        self.till.now = SystemClock().now_ms() // 1000 + seconds
+        self.till.now = SystemClock().now_ms() // 1000 + seconds - self._behind_seconds
 
     def _same_order(self, number):
         for _ in range(2):

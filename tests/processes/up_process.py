@@ -32,7 +32,7 @@ class Up:
         self.web_port, self.sandbox_port = free_port(), free_port()
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
         self._output = folder / "output.txt"
-        self._environ = {
+        self.environ = {
             **{name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ},
             "COLUMNS": "250",
             "REDRESS_DATA": str(self.data),
@@ -55,7 +55,7 @@ class Up:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [REDRESS, "up", *arguments],
-                env=self._environ,
+                env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -72,7 +72,7 @@ class Up:
         """Run a second copy to its end; (exit code, stdout, stderr)."""
         done = subprocess.run(
             [REDRESS, "up", *arguments],
-            env=self._environ,
+            env=self.environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -19,7 +19,15 @@ from tests.free_ports import free_port
 from tests.webhooks.signed_events import OLD_SECRET, SECRET
 
 _ROOT = Path(__file__).parents[2]
-_SERVE = "from runtime.settings import load_settings; from webhooks.server import serve; serve(load_settings())"
+_SERVE = """
+import os
+from runtime.logs import configure_logs
+from runtime.merchants import every_merchant
+from runtime.settings import load_settings
+from webhooks.server import serve
+configure_logs("info")
+serve(load_settings(), every_merchant(os.environ))
+"""
 START_SECONDS_MAX = 30
 
 
@@ -30,7 +38,7 @@ class WebProcess:
         self.port = free_port()
         self.log = folder / "web.log"
         self.store = Store(database_url)
-        self._environ = {
+        self.environ = {
             **{name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}},
             "PYTHONPATH": str(_ROOT),
             "PYTHONUNBUFFERED": "1",
@@ -46,7 +54,7 @@ class WebProcess:
         """Start, and wait until it listens."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVE], env=self._environ, stdout=log, stderr=log
+                [sys.executable, "-c", _SERVE], env=self.environ, stdout=log, stderr=log
             )
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline and self._process.poll() is None:
