@@ -1,5 +1,7 @@
 """The gateway: what it sends, how long it waits, and what each of Stripe's errors becomes."""
 
+import contextlib
+import inspect
 import random
 
 import pytest
@@ -8,9 +10,10 @@ import stripe
 from ops.sandbox.book import Book
 from ops.sandbox.sandbox_server import SandboxServer
 from ops.sandbox.stripe_stand_in import SandboxStripe
+from runtime.settings import load_settings
 from tests.fakes.frozen_clock import FrozenClock
 from tests.fakes.worker_world import worker_settings
-from workers.gateway import StripeGateway
+from workers.gateway import Gateway, StripeGateway
 from workers.gateway_errors import Declined, GatewayError, Rejected, Throttled, Unknown
 from workers.stripe_errors import sort_error
 
@@ -192,6 +195,54 @@ def test_refund_is_sent_as_it_was_written(settings):
     assert ("post", "https://api.stripe.com/v1/refunds") == (method, url)
     assert "redress:refund:ri_1" == headers["Idempotency-Key"]
     assert "amount=500&charge=ch_1&metadata[redress_intent]=ri_1&reason=duplicate" == sent
+
+
+#: An argument of each name that calls of the gateway have; any other is an object's id.
+ARGUMENTS = {
+    "object_type": "charge",
+    "params": "{}",
+    "query": {},
+    "since": 1,
+    "method": "get",
+    "path": "events",
+    "resource": "events",
+}
+EVERY_CALL = [
+    name
+    for name, member in inspect.getmembers(StripeGateway, inspect.isfunction)
+    if not name.startswith("_")
+]
+
+
+def test_every_call_is_known():
+    """The calls that are tried below are those of the protocol, and the two that only commands make."""
+    protocol = {name for name in vars(Gateway) if not name.startswith("_")}
+
+    assert protocol | {"send", "submit_evidence"} == set(EVERY_CALL)
+
+
+@pytest.mark.parametrize("name", EVERY_CALL)
+@pytest.mark.parametrize("account", ["acct_1Atelier", None])
+def test_every_call_is_about_the_connected_account(tmp_path, name, account):
+    """For a connected account each call names it; for an own account none does."""
+    carrier = Scripted()
+    gateway = StripeGateway(settings_of(tmp_path, account), http_client=carrier)
+    call = getattr(gateway, name)
+    arguments = ARGUMENTS | ({"params": {}} if name == "send" else {})
+    given = [arguments.get(known, "ch_1") for known in inspect.signature(call).parameters]
+
+    with contextlib.suppress(GatewayError):
+        call(*given)
+
+    [(_, _, headers, _)] = carrier.asked
+    assert account == headers.get("Stripe-Account")
+
+
+def settings_of(folder, account):
+    """Settings for a connected account, which has no webhook secret of its own, or for an own one."""
+    environ = {"STRIPE_API_KEY": "sk_test_platform", "REDRESS_DATA": str(folder)}
+    whose = {"STRIPE_WEBHOOK_SECRETS": "whsec_for_the_tests_only"}
+    return load_settings(environ | ({"STRIPE_CONNECTED_ACCOUNT": account} if account else whose))
 
 
 def test_without_a_key_there_is_no_gateway(tmp_path):

@@ -6,12 +6,15 @@ import json
 import pytest
 
 from runtime.clock import SystemClock
+from runtime.email_addresses import Mailbox
 from tests.fakes.frozen_clock import NOON_MS, FrozenClock
 from tests.fakes.notice_rows import email, put_notice, stored, webhook
 from tests.fakes.scripted_product import CUT, NOISE, SECRET, SILENCE, ScriptedProduct
+from tests.fakes.worker_world import worker_settings
 from tests.free_ports import free_port
+from workers.carrier_choice import carriers_from
 from workers.carrier_errors import AnswerLost, Declined, Deferred, Unreachable
-from workers.mail_message import notice_digest
+from workers.mail_message import mail_message, notice_digest
 from workers.product_webhook import ProductWebhook, webhook_body
 
 
@@ -64,6 +67,25 @@ def test_message(serve, notice, clock):
     (headers,) = product.headers
     assert "application/json" == headers["content-type"]
     assert str(clock.now_ms() // 1000) == headers["webhook-timestamp"]
+
+
+def test_merchants_messages_are_told_apart(serve, sqlite_store, notice, clock, tmp_path):
+    """Two ledgers count their notices alike: who hears of both takes none for a repeat of the other's."""
+    product = serve()
+    mail = stored(sqlite_store, put_notice(sqlite_store, email()))
+    sender = Mailbox(name="", address="refunds@shop.example")
+    names = ("", "atelier", "studio-eu")
+    for name in names:
+        settings = worker_settings(
+            tmp_path / name,
+            redress_product_webhook_url=product.url,
+            redress_product_webhook_secret=SECRET,
+            **({"redress_merchant": name} if name else {}),
+        )
+        carriers_from(settings, clock).webhook.carry(notice, lambda: None)
+
+    assert 3 == len({message_id for message_id, _ in product.seen})
+    assert 3 == len({mail_message(mail, sender, name)["Message-ID"] for name in names})
 
 
 def test_repeat_is_the_same_message(serve, notice, clock):

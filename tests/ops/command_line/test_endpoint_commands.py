@@ -1,11 +1,19 @@
 """`redress endpoint`: made with exactly what is handled, checked, and rotated without a lost delivery."""
 
 import json
+import random
+from contextlib import closing
 
 import pytest
 
 from ledger.event_types import HANDLED
 from ledger.tables import audit
+from ops.sandbox.book import Book
+from ops.sandbox.connected_accounts import ConnectedAccounts
+from ops.sandbox.sandbox_server import SandboxServer
+from ops.sandbox.shop_till import ShopTill
+from ops.sandbox.stripe_stand_in import SandboxStripe
+from runtime.clock import SystemClock
 from tests.fakes.played_month import PlayedMonth
 from tests.ops.command_line.conftest import CommandLine
 from workers.gateway import API_VERSION
@@ -143,3 +151,107 @@ def test_stripe_is_away(redress):
     for args in (("create", "--url", URL), ("check",), ("rotate", *REASON)):
         ran = redress("endpoint", *args, **away)
         assert (1, True) == (ran.exit_code, "Stripe did not answer" in ran.stderr)
+
+
+def test_endpoint_of_a_further_merchant(redress, tmp_path):
+    """Another account's endpoint has the merchant's path, and the commands that are told are about that merchant."""
+    file = tmp_path / "merchants.toml"
+    file.write_text(
+        f'[eu]\nSTRIPE_API_KEY = "$EU_KEY"\nSTRIPE_WEBHOOK_SECRETS = "$EU_SECRET"\n'
+        f'DATABASE_URL = "sqlite:///{tmp_path}/eu.db"\n'
+    )
+    there = {
+        "REDRESS_MERCHANTS": str(file),
+        "EU_KEY": "sk_test_eu",
+        "EU_SECRET": "whsec_of_the_other_account",
+    }
+    redress("--merchant", "eu", "migrate", **there)
+
+    wrong = redress("--merchant", "eu", "endpoint", "create", "--url", URL, **there)
+    none = redress("--merchant", "eu", "endpoint", "check", **there)
+    url = "https://pay.example.com/merchants/eu/webhooks/stripe"
+    redress.json("--merchant", "eu", "endpoint", "create", "--url", url, **there)
+
+    assert (2, 1) == (wrong.exit_code, none.exit_code)
+    assert "/merchants/eu/webhooks/stripe" in wrong.stderr
+    assert "redress --merchant eu endpoint create" in " ".join(none.stdout.split())
+    assert 0 == redress("--merchant", "eu", "endpoint", "check", **there).exit_code
+    refused = redress("--merchant", "eu", "endpoint", "check", "--connect", **there)
+    assert "leave --merchant away" in refused.stderr
+
+
+def test_endpoint_for_connected_accounts(shop, redress, tmp_path):
+    """A platform's endpoint for Connect is beside its own: made, looked at and rotated apart from it."""
+    file = tmp_path / "merchants.toml"
+    file.write_text('[atelier]\nSTRIPE_CONNECTED_ACCOUNT = "acct_1Atelier"\n')
+    there = {
+        "REDRESS_MERCHANTS": str(file),
+        "STRIPE_CONNECT_WEBHOOK_SECRETS": "whsec_for_the_connected_ones",
+    }
+    redress.json("endpoint", "create", "--url", URL, **there)
+
+    none = redress("endpoint", "check", "--connect", **there)
+    redress.json("endpoint", "create", "--connect", "--url", f"{URL}/connect", **there)
+    both = endpoints(shop)
+
+    assert "redress endpoint create --connect" in " ".join(none.stdout.split())
+    assert [True, False] == [one["application"] is not None for one in both]
+    for option in ((), ("--connect",)):
+        found = json.loads(redress("endpoint", "check", *option, "--json", **there).stdout)
+        assert (1, ["ok"]) == (
+            len(found["endpoints"]),
+            [one["level"] for one in found["findings"]],
+        )
+    second = redress.json("endpoint", "rotate", "--connect", *REASON, **there)
+    assert 3 == len(endpoints(shop))
+    assert second["endpoint"] == endpoints(shop)[0]["id"]
+    assert ["ok"] == levels(redress, **there)[0]
+    refused = redress("--merchant", "atelier", "endpoint", "check", **there)
+    assert "come to its platform's endpoint" in refused.stderr
+
+
+def test_rotation_waits_for_the_connected_accounts(tmp_path, sqlite_store, clock):
+    """The old endpoint for Connect stays while an event of a connected account waits: the platform's list lacks it."""
+    book = Book()
+    accounts = ConnectedAccounts(book, None, SystemClock(), lambda *_: random.Random())
+    sandbox = SandboxStripe(book, SystemClock(), random.Random())
+    server = SandboxServer(sandbox, controls=accounts.controls(), accounts=accounts)
+    server.start()
+    file = tmp_path / "merchants.toml"
+    file.write_text('[atelier]\nSTRIPE_CONNECTED_ACCOUNT = "acct_1Atelier"\n')
+    redress = CommandLine(
+        {
+            "DATABASE_URL": sqlite_store.engine.url.render_as_string(hide_password=False),
+            "REDRESS_DATA": str(tmp_path),
+            "STRIPE_API_KEY": "sk_test_sandbox",
+            "STRIPE_API_BASE": server.url,
+            "STRIPE_WEBHOOK_SECRETS": "whsec_of_the_test_0001",
+            "STRIPE_CONNECT_WEBHOOK_SECRETS": "whsec_connected_0002,whsec_connected_0001",
+            "REDRESS_MERCHANTS": str(file),
+        },
+        clock,
+    )
+    rotate = ("endpoint", "rotate", "--connect", *REASON)
+    try:
+        with closing(ShopTill(server.url, "sk_test_sandbox", 1, account=None)) as till:
+            till.now = SystemClock().now_ms() // 1000
+            till.control("/sandbox/accounts", {"id": "acct_1Atelier"})
+        # Nobody answers at this port: what is delivered there waits.
+        redress.json(
+            "endpoint", "create", "--connect", "--url", "http://127.0.0.1:9/webhooks/stripe/connect"
+        )
+        redress.json(*rotate)
+        assert "is on" in redress.json(*rotate)["done"]
+        with closing(ShopTill(server.url, "sk_test_sandbox", 1, account="acct_1Atelier")) as till:
+            till.now = SystemClock().now_ms() // 1000
+            till.post("/v1/customers", {"email": "buyer@shop.example"})
+
+        refused = redress(*rotate)
+
+        assert 1 == refused.exit_code
+        assert "Events wait to be delivered still" in refused.stderr
+        assert 2 == len(list(book.newest_first("webhook_endpoints")))
+    finally:
+        server.stop()
+        accounts.stop()
+        book.close()
