@@ -8,7 +8,7 @@ from ledger.schema import migrate
 from ops.supervisor import Supervisor, child_environ
 from runtime.data_lock import DataFolderLock
 from runtime.embedded_redis import EmbeddedRedis
-from runtime.merchants import merchant_environ
+from runtime.merchants import sole_environ
 from runtime.redis_socket import socket_url
 from runtime.settings import Settings
 from runtime.wiring import open_wiring
@@ -16,7 +16,7 @@ from webhooks.merchant_doors import PREFIX
 from webhooks.receive import CONNECT_PATH, PATH
 
 #: One of these serves every merchant.
-_SHARED: Final = frozenset({"web"})
+SHARED: Final = frozenset({"web"})
 
 
 def held_parts(held: ExitStack, settings: Settings) -> list[EmbeddedRedis]:
@@ -42,10 +42,10 @@ def add_processes(
     environ: Mapping[str, str],
 ) -> None:
     """Add the processes that work for `merchant` alone; they get no other merchant's secrets."""
-    theirs = child_environ({}, merchant_environ(environ, merchant))
+    theirs = child_environ({}, sole_environ(environ, merchant))
     for name, command in commands.items():
-        if name not in _SHARED:
-            supervisor.add(f"{merchant}.{name}", command, theirs)
+        if name not in SHARED:
+            supervisor.add(f"{merchant}.{name}" if merchant else name, command, theirs)
 
 
 def introduce_merchants(

@@ -20,7 +20,7 @@ from rich.console import Console
 import ops
 from ops.demonstration import play_demonstration
 from ops.demonstration_stage import Stage, meet_the_sandbox
-from ops.machine_parts import add_processes, held_parts, introduce_merchants, own_parts
+from ops.machine_parts import SHARED, add_processes, held_parts, introduce_merchants, own_parts
 from ops.operator_context import OperatorContext
 from ops.supervisor import Supervisor, child_environ, procfile_commands
 from runtime.clock import Clock, SystemClock
@@ -145,11 +145,12 @@ def _everything(
     )
     commands = procfile_commands(_procfile())
     with ExitStack() as held:
-        servers = [server for one in merchants.values() for server in held_parts(held, one)]
-        servers += own_parts(held, load_settings(environ))
-        for name, command in commands.items():
-            supervisor.add(name, command)
-        for merchant in merchants:
+        servers = own_parts(held, load_settings(environ))
+        for one in merchants.values():
+            servers += held_parts(held, one)
+        for name in SHARED:
+            supervisor.add(name, commands[name])
+        for merchant in ("", *merchants):
             add_processes(supervisor, commands, merchant, {**os.environ, **environ})
         if sandbox:
             supervisor.add("sandbox", _SANDBOX_COMMAND)

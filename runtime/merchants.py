@@ -92,6 +92,17 @@ def merchant_environ(environ: Mapping[str, str], name: str) -> Mapping[str, str]
     return {**kept, "REDRESS_DATA": str(data), **own, "REDRESS_MERCHANT": name}
 
 
+def sole_environ(environ: Mapping[str, str], name: str) -> Mapping[str, str]:
+    """The environment of a process that serves this merchant and nobody else: without the others' secrets."""
+    if name or "REDRESS_MERCHANTS" not in environ:
+        return merchant_environ(environ, name)
+    others = {variable for one in _written(environ) for variable in one.variables}
+    settings = {field.upper() for field in Settings.model_fields}
+    about_others = {"REDRESS_MERCHANTS", "REDRESS_MERCHANT", "STRIPE_CONNECT_WEBHOOK_SECRETS"}
+    hidden = others - settings | about_others
+    return {key: text for key, text in environ.items() if key not in hidden}
+
+
 def every_merchant(environ: Mapping[str, str]) -> dict[str, Settings]:
     """The settings of each further merchant by name, in the file's order; none without a file.
 

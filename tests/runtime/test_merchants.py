@@ -5,7 +5,7 @@ import typing
 import pytest
 from pydantic import SecretStr
 
-from runtime.merchants import INHERITED, SECRET, every_merchant, merchant_environ
+from runtime.merchants import INHERITED, SECRET, every_merchant, merchant_environ, sole_environ
 from runtime.setting_values import Mode
 from runtime.settings import Settings, SettingsError, load_settings
 
@@ -125,6 +125,23 @@ def test_environment_of_a_merchant(environ):
     assert {} == every_merchant(theirs)
     with pytest.raises(SettingsError, match="no merchant"):
         merchant_environ(theirs, "studio-eu")
+
+
+def test_environment_of_the_first_one_alone(environ):
+    """Its own processes get no other's secrets either, but all that is its own, also where another names it."""
+    given = environ(
+        EU + 'REDRESS_SMTP_URL = "$REDRESS_SMTP_URL"',
+        REDRESS_SMTP_URL="smtp://a.example",
+        REDRESS_MAIL_FROM="a@b.example",
+    )
+
+    own = sole_environ(given, "")
+
+    assert not {"EU_KEY", "EU_SECRET", "REDRESS_MERCHANTS"} & set(own)
+    assert {"STRIPE_API_KEY", "REDRESS_SMTP_URL", "PATH"} < set(own)
+    assert load_settings(own).redress_merchant == ""
+    assert sole_environ(given, "studio-eu") == merchant_environ(given, "studio-eu")
+    assert sole_environ(own, "") == own
 
 
 def test_own_settings_beside_a_named_merchant(environ):
