@@ -15,6 +15,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from ops.merchant_words import about_merchant
 from ops.operator_context import OperatorContext
 
 #: name → (where the command is, its line in `redress --help`). Help must not import what it lists.
@@ -109,13 +110,14 @@ class Commands(click.Group):
             help_wanted.show()
             return 2
         except click.UsageError as misuse:
-            click.echo(_misuse_sentence(misuse), err=True)
+            click.echo(about_merchant(_misuse_sentence(misuse), operator.merchant or ""), err=True)
             return 2
         except Exception as error:  # noqa: BLE001 -- whatever it is, the operator gets a sentence
             if operator.debug:
                 traceback.print_exception(error)
             for sentence in _sentences(error):
-                click.echo(f"redress: {_one_line(sentence)}", err=True)
+                told = about_merchant(_one_line(sentence), operator.merchant or "")
+                click.echo(f"redress: {told}", err=True)
             return 1
         # Outside its standalone mode click returns the code of ctx.exit(), else the command's value.
         return ended if isinstance(ended, int) else 0

@@ -1,9 +1,7 @@
 """`redress doctor`: looks at every part, says what is wrong, and which command mends it."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
 
 import click
 
@@ -13,15 +11,13 @@ from ops.diagnosis import Diagnosis, Level
 from ops.endpoint_diagnosis import diagnose_endpoint
 from ops.ledger_diagnoses import diagnose_ledger
 from ops.machine_diagnoses import diagnose_folder, diagnose_redis, diagnose_stripe
+from ops.merchant_words import about_merchant
 from ops.operator_context import NoLedgerYet, OperatorContext
 from ops.portal_diagnosis import diagnose_portal
 from ops.terminal import json_option, print_json, print_table, say
 from ops.terms_diagnosis import diagnose_shadow, diagnose_terms
 from runtime.merchants import every_merchant
 from runtime.settings import Settings, SettingsError
-
-#: Commands are about the merchant that a finding is about; one `redress up` is for all.
-_UP_APART: Final = re.compile(r"`redress (?!up\b|--)")
 
 
 @click.command(epilog="Example: redress doctor --json")
@@ -66,8 +62,9 @@ def diagnose(operator: OperatorContext) -> Iterator[Diagnosis]:
     for name in merchants:
         theirs = OperatorContext(environ=operator.environ, clock=operator.clock, merchant=name)
         for one in _about_one(theirs):
-            mend = _UP_APART.sub(f"`redress --merchant {name} ", one.mend)
-            yield replace(one, subject=f"{name}: {one.subject}", mend=mend)
+            yield replace(
+                one, subject=f"{name}: {one.subject}", mend=about_merchant(one.mend, name)
+            )
 
 
 def _about_connect(settings: Settings, merchants: Mapping[str, Settings]) -> Iterator[Diagnosis]:

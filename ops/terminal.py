@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ops.merchant_words import about_named_merchant
 from runtime.redaction import scrub_text
 
 COLUMNS: Final = 80
@@ -65,12 +66,13 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def say(*sentences: str) -> None:
     """A line per sentence, wrapped to the terminal; where none is, lines are whole for whoever reads them."""
+    shown = [scrub_text(about_named_merchant(sentence)) for sentence in sentences]
     collected = _COLLECTED.get()
     if collected is not None:
-        collected += [scrub_text(sentence) for sentence in sentences if sentence]
+        collected += [sentence for sentence in shown if sentence]
         return
-    for sentence in sentences:
-        _console().print(Text(scrub_text(sentence)), soft_wrap=not sys.stdout.isatty())
+    for sentence in shown:
+        _console().print(Text(sentence), soft_wrap=not sys.stdout.isatty())
 
 
 def show_secret(secret: str) -> None:
@@ -151,7 +153,7 @@ def _facts_table(facts: Sequence[tuple[str, str]], indent: int) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(" " * indent + name, Text(scrub_text(value or "-")))
+        table.add_row(" " * indent + name, Text(scrub_text(about_named_merchant(value) or "-")))
     return table
 
 

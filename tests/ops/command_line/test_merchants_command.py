@@ -190,6 +190,20 @@ def test_folder_of_terms_that_is_none(bare_redress, tmp_path):
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_commands_that_are_told_are_about_the_same_merchant(line):
+    """Whoever copies a command from an answer or an error acts on the merchant that he had named."""
+    whom = ("--merchant", "atelier")
+
+    told = line(*whom, "brake", "on", *REASON).stdout
+    refused = line(*whom, "requests", "show", "9").stderr
+    without = line("brake", "on", *REASON).stdout
+
+    assert "`redress --merchant atelier brake off" in told
+    assert "`redress --merchant atelier requests list`" in refused
+    assert "--merchant" not in without
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_doctor_looks_at_all(line):
     """Findings are those of every merchant, each with a command about its own; of one, where one is named."""
     line("--merchant", "atelier", "brake", "on", *REASON)
