@@ -111,7 +111,8 @@ class Operators:
     def read_the_lists(self):
         """Whoever looks after Stripe's lists waits until each was read to its end once more."""
         world = self.world
-        world.scheduler.run_until(world.scheduler.now_ms + _UNTIL_LISTED_MS)
+        put_off_ms = world.lists_put_off_seconds * 1_000
+        world.scheduler.run_until(world.scheduler.now_ms + put_off_ms + _UNTIL_LISTED_MS)
         for _ in range(_LIST_ROUNDS_MAX):
             now_ms = world.scheduler.now_ms
             behind = world.store.raw.execute(

@@ -47,6 +47,8 @@ _AIMED_STORIES = (
 _AIMED_START_MS = 2_000
 _AIMED_PAUSE_SECONDS = 3.0
 _LONG_MS = 3_600_001
+_WEEK_MS = 7 * 24 * 3_600_000
+_SHORT_SHARE = 0.5
 DURATIONS_MS = (120_000, 600_000, 3_600_000, 26 * 3_600_000, 73 * 3_600_000)
 #: What a mail server, or the product, does to a notice.
 _POST_WAYS = ("lost", "lost", "away", "later", "refused", "breaks before", "breaks after")
@@ -92,6 +94,7 @@ class Swarm:
     companion: str | None = None  # a story that is told anew beside every step of the others
     beside: tuple[str, ...] = ()  # stories about the refund policy, told beside the others
     post: tuple[float, tuple[str, ...]] = (0.0, ())  # share and ways of notices that go wrong
+    weeks: int = 0  # of an outage in which nothing is delivered at all
     without: frozenset[str] = field(default=frozenset())
 
 
@@ -101,7 +104,17 @@ def draw(seed, without=frozenset()):
     Every other one is aimed: the seeds together walk through each pair of a story and a fault.
     """
     drawn = replace(_drawn(seed, without), beside=_beside(seed, without), post=_post(seed))
-    return drawn if seed % 2 else _aimed(drawn, seed // 2)
+    return _for_weeks(drawn) if seed % 2 else _aimed(drawn, seed // 2)
+
+
+def _for_weeks(swarm):
+    """In half of the worlds in which deliveries never come, none comes for weeks, and the shop goes on all the time."""
+    rng = random.Random(f"weeks:{swarm.seed}")
+    if "never delivered" not in swarm.faults or rng.random() < _SHORT_SHARE:
+        return swarm
+    weeks = rng.choice((1, 2, 3))
+    long_ms = weeks * _WEEK_MS
+    return replace(swarm, weeks=weeks, duration_ms=long_ms, busy_ms=long_ms, start_ms=long_ms)
 
 
 def _aimed(swarm, number):

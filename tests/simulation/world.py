@@ -40,6 +40,8 @@ _SLICE_MS = 2_000
 #: Rounds in which people work what is left: outages that wait for one another need one each.
 _ROUNDS_MAX = 6
 _LISTS_SECONDS = 600
+#: For weeks they are read so seldom that days are taken in at once.
+_WEEKS_LISTS_SECONDS = 40 * 3600
 _NUMBERS = itertools.count()
 
 
@@ -131,8 +133,16 @@ class World:
 
     def _settings_of(self, mode):
         """Stripe's lists are read where Stripe does not deliver: elsewhere they would have nothing new."""
-        seconds = _LISTS_SECONDS if "never delivered" in self.swarm.faults else 0
+        seconds = 0
+        if "never delivered" in self.swarm.faults:
+            away = self.swarm.weeks and not self.healed
+            seconds = _WEEKS_LISTS_SECONDS if away else _LISTS_SECONDS
         return self.machine.settings[mode].model_copy(update={"redress_backfill_seconds": seconds})
+
+    @property
+    def lists_put_off_seconds(self):
+        """For how long the lists may still be put off when the faults end."""
+        return _WEEKS_LISTS_SECONDS if self.swarm.weeks else 0
 
     def _compare_the_books(self):
         for difference in self.operators.compare_the_books():

@@ -14,6 +14,8 @@ def _answers(world, rng):
 def _never(world, rng):
     world.courier.undelivered = rng.choice((0.1, 0.5, 1.0))
     world.courier.unmade = rng.choice((0.0, 0.0, 0.3))
+    if world.swarm.weeks:
+        world.courier.undelivered = 1.0
 
 
 FAULTS = (
