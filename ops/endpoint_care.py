@@ -91,7 +91,8 @@ def own_endpoints(gateway: StripeGateway, aim: Aim) -> list[Endpoint]:
     """The endpoints of this key's account that are ours and meant, newest first. Raises GatewayError."""
     page = gateway.list_page("webhook_endpoints", {"limit": LIST_PAGE_ROWS})
     found = [_endpoint(one) for one in page.data if _is_meant(one, aim)]
-    return sorted(found, key=lambda one: (one.created, one.endpoint_id), reverse=True)
+    # Stripe lists the newest first; of one second its order is kept.
+    return sorted(found, key=lambda one: one.created, reverse=True)
 
 
 def new_endpoint(gateway: StripeGateway, aim: Aim, url: str, *, disabled: bool) -> tuple[str, str]:
