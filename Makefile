@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 run: .venv/.runtime
 	@$(BIN)/redress up
 
-test: .venv/.dev
+test: .venv/.dev .venv/.promtool
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: .venv/.dev
@@ -66,6 +66,15 @@ clean:
 	@$(PIP) install --require-hashes --only-binary :all: -r $(DEV_LOCK)
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ .venv/.runtime
+
+# Prometheus' own checker of alert rules: no wheel has it, Debian's package does. Only unpacked, nothing is installed.
+.venv/.promtool: .venv/bin/python
+	@echo "unpacking promtool from Debian's package prometheus (once)"
+	@rm -rf .venv/prometheus && mkdir .venv/prometheus
+	@cd .venv/prometheus && (apt-get download -qq prometheus 2>/dev/null || (apt-get update -qq && apt-get download -qq prometheus))
+	@cd .venv/prometheus && dpkg -x prometheus_*.deb . && mv usr/bin/promtool ..
+	@rm -rf .venv/prometheus
+	@touch $@
 
 .venv-mutation/.ready: $(MUTATION_LOCK) pyproject.toml
 	@echo "installing the locked packages for mutation (once)"

@@ -51,6 +51,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "worker": ("ops.process_commands:worker", "Work through the events."),
     "effects": ("ops.process_commands:effects", "Send the refunds."),
     "notifier": ("ops.process_commands:notifier", "Send the e-mails and webhooks."),
+    "metrics": ("ops.metrics_command:metrics", "Serve Prometheus' metrics."),
     "migrate": ("ops.process_commands:migrate", "Bring the database up to date."),
     "sweeper": ("ops.process_commands:sweeper", "Find what was stranded and ring for it."),
 }

@@ -13,6 +13,17 @@ def ratio_metrics(
 ) -> str:
     """The counts of one month by network, and each programme's ratio beside its thresholds."""
     registry = CollectorRegistry()
+    add_ratios(registry, month, counts, standings)
+    return generate_latest(registry).decode()
+
+
+def add_ratios(
+    registry: CollectorRegistry,
+    month: Month,
+    counts: Mapping[str, MonthCounts],
+    standings: Sequence[ProgrammeStanding],
+) -> None:
+    """Their gauges."""
     _counts(registry, str(month), counts)
     labels = ("month", "programme", "network")
     ratio = Gauge(
@@ -53,7 +64,6 @@ def ratio_metrics(
         limits.labels(*named).set(one.programme.basis_points / 10_000)
         least.labels(*named).set(one.programme.count)
         reached.labels(*named).set(one.reached)
-    return generate_latest(registry).decode()
 
 
 def _counts(registry: CollectorRegistry, month: str, counts: Mapping[str, MonthCounts]) -> None:

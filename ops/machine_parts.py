@@ -15,8 +15,8 @@ from runtime.wiring import open_wiring
 from webhooks.merchant_doors import PREFIX
 from webhooks.receive import CONNECT_PATH, PATH
 
-#: One of these serves every merchant.
-SHARED: Final = frozenset({"web"})
+#: One of each serves every merchant.
+SHARED: Final = ("web", "metrics")
 
 
 def held_parts(held: ExitStack, settings: Settings) -> list[EmbeddedRedis]:

@@ -12,6 +12,7 @@ from ledger.ledger_owner import claim_ledger
 from ledger.schema_revision import NEWEST_REVISION, schema_revision
 from ops.operator_context import OperatorContext
 from runtime.logs import configure_logs
+from runtime.meter_files import begin_metering
 from runtime.queues import EFFECTS, EVENTS, NOTICES
 from runtime.settings import Settings
 from runtime.wiring import Wiring, open_redis, open_wiring
@@ -34,7 +35,7 @@ def web(operator: OperatorContext) -> None:
     from runtime.merchants import every_merchant  # noqa: PLC0415 - the others serve one merchant
     from webhooks.server import serve  # noqa: PLC0415 - the other commands need no server
 
-    settings = _settings_of_a_process(operator)
+    settings = _settings_of_a_process(operator, "web")
     if settings.redress_merchant:
         # On one port the kernel would hand it the others' deliveries, which it would refuse.
         raise click.ClickException(
@@ -50,21 +51,21 @@ def web(operator: OperatorContext) -> None:
 @click.pass_obj
 def worker(operator: OperatorContext) -> None:
     """Judge the events of the inbox, rung for by the queue `events`."""
-    _work_on(operator, EVENTS)
+    _work_on(operator, EVENTS, "worker")
 
 
 @click.command(epilog="Example: redress effects")
 @click.pass_obj
 def effects(operator: OperatorContext) -> None:
     """Send refunds to Stripe, rung for by the queue `effects`."""
-    _work_on(operator, EFFECTS)
+    _work_on(operator, EFFECTS, "effects")
 
 
 @click.command(epilog="Example: redress notifier")
 @click.pass_obj
 def notifier(operator: OperatorContext) -> None:
     """Send e-mails to customers and webhooks to the product, rung for by the queue `notices`."""
-    _work_on(operator, NOTICES)
+    _work_on(operator, NOTICES, "notifier")
 
 
 @click.command(epilog="Example: redress sweeper")
@@ -76,7 +77,7 @@ def sweeper(operator: OperatorContext) -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    with _current_schema(_settings_of_a_process(operator)) as wiring:
+    with _current_schema(_settings_of_a_process(operator, "sweeper")) as wiring:
         run_sweeper(_worker_context(wiring), stopped.wait)
 
 
@@ -90,7 +91,7 @@ def sandbox(operator: OperatorContext, repeats: float, delays: float, seed: int 
     from ops.sandbox.deliveries import DeliveryHabits  # noqa: PLC0415 - only this command plays
     from ops.sandbox.sandbox_process import run_sandbox  # noqa: PLC0415 - only this command plays
 
-    settings = _settings_of_a_process(operator)
+    settings = _settings_of_a_process(operator, "sandbox")
     habits = DeliveryHabits(repeat_share=repeats, delay_share=delays, speed=60.0)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -98,11 +99,11 @@ def sandbox(operator: OperatorContext, repeats: float, delays: float, seed: int 
     run_sandbox(settings, seed, habits, stopped)
 
 
-def _work_on(operator: OperatorContext, queue_name: str) -> None:
+def _work_on(operator: OperatorContext, queue_name: str, process: str) -> None:
     from workers import jobs  # noqa: PLC0415 - loads Stripe's SDK, before any fork
     from workers.rq_process import run_worker  # noqa: PLC0415 - loads RQ
 
-    with _current_schema(_settings_of_a_process(operator)) as wiring:
+    with _current_schema(_settings_of_a_process(operator, process)) as wiring:
         jobs.use_context(_worker_context(wiring))
         # A client of its own: RQ blocks on it for longer than a wake-up may take.
         run_worker(open_redis(wiring.settings.redis_url), queue_name)
@@ -127,9 +128,10 @@ def _worker_context(wiring: Wiring) -> Any:
     )
 
 
-def _settings_of_a_process(operator: OperatorContext) -> Settings:
+def _settings_of_a_process(operator: OperatorContext, process: str) -> Settings:
     settings = operator.settings()
     configure_logs("info", merchant=settings.redress_merchant)
+    begin_metering(settings.redress_data, process)
     return settings
 
 

@@ -11,6 +11,14 @@ from ledger.reconciliations import Reconciliation
 def reconcile_metrics(last: Reconciliation, found: Mapping[str, int]) -> str:
     """The newest comparison: when it ended, what it compared, and its differences by kind."""
     registry = CollectorRegistry()
+    add_reconciliation(registry, last, found)
+    return generate_latest(registry).decode()
+
+
+def add_reconciliation(
+    registry: CollectorRegistry, last: Reconciliation, found: Mapping[str, int]
+) -> None:
+    """Its gauges."""
     agree = Gauge(
         "redress_books_agree",
         "1 when the newest comparison with Stripe ended without a difference.",
@@ -39,4 +47,3 @@ def reconcile_metrics(last: Reconciliation, found: Mapping[str, int]) -> str:
     )
     for kind in DifferenceKind:
         differences.labels(kind.value).set(found.get(kind.value, 0))
-    return generate_latest(registry).decode()

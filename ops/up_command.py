@@ -218,7 +218,10 @@ def _sandbox_secrets(data: Path) -> str:
 
 
 def _require_free_ports(settings: Settings, *, sandbox: bool) -> None:
-    wanted = {"REDRESS_WEB_PORT": settings.redress_web_port}
+    wanted = {
+        "REDRESS_WEB_PORT": settings.redress_web_port,
+        "REDRESS_METRICS_PORT": settings.redress_metrics_port,
+    }
     if sandbox:
         wanted["REDRESS_SANDBOX_PORT"] = settings.redress_sandbox_port
     for variable, port in wanted.items():

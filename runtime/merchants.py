@@ -15,10 +15,15 @@ from typing import Any, Final
 from runtime.setting_values import is_merchant_name
 from runtime.settings import Settings, SettingsError, load_settings
 
+_ADDRESS: Final = (
+    *("REDRESS_HOST", "REDRESS_WEB_PORT", "REDRESS_OPS_PORT"),
+    *("REDRESS_SANDBOX_PORT", "REDRESS_METRICS_PORT"),
+)
+
 #: Taken from the environment where a merchant says nothing: how the machine is reached, where Stripe is, and limits.
 INHERITED: Final = frozenset(
     {
-        *("REDRESS_HOST", "REDRESS_WEB_PORT", "REDRESS_OPS_PORT", "REDRESS_SANDBOX_PORT"),
+        *_ADDRESS,
         *("STRIPE_API_BASE", "REDRESS_BACKFILL_SECONDS", "REDRESS_PAYLOAD_DAYS"),
         *("REDRESS_CAP_REFUND", "REDRESS_CAP_CUSTOMER_DAY", "REDRESS_CAP_DAY"),
         *("REDRESS_CAP_CUSTOMER_DAY_COUNT", "REDRESS_CAP_DAY_COUNT"),
@@ -28,7 +33,7 @@ INHERITED: Final = frozenset(
 #: Of the machine alone: one receiver and one dashboard serve all merchants.
 _OF_THE_MACHINE: Final = frozenset(
     {
-        *("REDRESS_HOST", "REDRESS_WEB_PORT", "REDRESS_OPS_PORT", "REDRESS_SANDBOX_PORT"),
+        *_ADDRESS,
         *("REDRESS_MERCHANTS", "REDRESS_MERCHANT", "STRIPE_CONNECT_WEBHOOK_SECRETS"),
     }
 )

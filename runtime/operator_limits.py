@@ -45,5 +45,8 @@ RECONCILE_PAGES_AT_ONCE: Final = 10
 # A merchant whose ledger was away when the receiver started is tried again so often.
 MERCHANT_RETRY_SECONDS: Final = 5
 
+# Dispute ratios and comparisons with Stripe change slowly and cost a scan: the exporter reads them so often.
+SLOW_METRICS_SECONDS: Final = 300
+
 # Differences that a page of output shows; all of them are in its CSV and JSON.
 DIFFERENCES_SHOWN_MAX: Final = 50

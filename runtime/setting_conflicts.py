@@ -37,9 +37,14 @@ def conflicts(settings: "Settings") -> Iterator[str]:
         )
     yield from _connect_conflicts(settings)
     yield from _webhook_conflicts(settings)
-    ports = [settings.redress_web_port, settings.redress_ops_port, settings.redress_sandbox_port]
+    ports = [
+        *(settings.redress_web_port, settings.redress_ops_port),
+        *(settings.redress_sandbox_port, settings.redress_metrics_port),
+    ]
     if len(set(ports)) < len(ports):
-        yield "REDRESS_WEB_PORT, REDRESS_OPS_PORT and REDRESS_SANDBOX_PORT must differ."
+        yield (
+            "REDRESS_WEB_PORT, REDRESS_OPS_PORT, REDRESS_SANDBOX_PORT and REDRESS_METRICS_PORT must differ."
+        )
 
 
 def _connect_conflicts(settings: "Settings") -> Iterator[str]:

@@ -172,6 +172,7 @@ class Settings(BaseSettings):
     )
     redress_ops_port: Port = Field(default=8001, description="Port of the dashboard.")
     redress_sandbox_port: Port = Field(default=8002, description="Port of the sandbox.")
+    redress_metrics_port: Port = Field(default=8003, description="Port of Prometheus' metrics.")
     redress_cap_refund: Cap = _cap_field(
         "usd=50000,jpy=75000,*=50000",
         "Most that one automatic refund may move, per currency in minor units"

@@ -12,6 +12,7 @@ from ledger.parsing import Expected, parse_event
 from ledger.states import EventState
 from runtime import limits
 from runtime.clock import Clock
+from runtime.meters import count
 from webhooks import answers
 from webhooks.answers import Answer
 from webhooks.committer import Committer
@@ -132,14 +133,22 @@ class Receiver:
 
     def conclude(self, event: NewEvent, receipt: Receipt | None) -> Answer:
         """The answer once the store has taken `event`, or (None) has not."""
+        outcome = _outcome(event, receipt)
+        count("deliveries", outcome)
         if receipt is None:
             return answers.NOT_STORED
         if receipt.outcome == "conflict":
             # Stripe may render one event twice (another API version on a second endpoint).
             _log.warning("event.bytes_differ", event_id=event.event_id, sha256=event.sha256)
-        if receipt.outcome != "stored":
-            return answers.accepted("known")
-        return answers.accepted("stored" if event.state is EventState.NEW else event.state.value)
+        return answers.accepted(outcome)
+
+
+def _outcome(event: NewEvent, receipt: Receipt | None) -> str:
+    if receipt is None:
+        return "not_stored"
+    if receipt.outcome != "stored":
+        return "known"
+    return "stored" if event.state is EventState.NEW else event.state.value
 
 
 def refuse_head(method: str, content_type: str, content_encoding: str) -> Answer | None:

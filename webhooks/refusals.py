@@ -11,6 +11,7 @@ import structlog
 
 from runtime import limits
 from runtime.clock import Clock
+from runtime.meters import count
 
 _log = structlog.get_logger("webhooks.refusals")
 
@@ -28,6 +29,7 @@ class RefusalLog:
 
     def note(self, reason: str, body: bytes) -> None:
         """Count one refusal for `reason`; its line names the hash of `body` and how many it stands for."""
+        count("refused", reason)
         now = self._clock.monotonic()
         with self._lock:
             self.total[reason] += 1
@@ -35,11 +37,11 @@ class RefusalLog:
             if now < self._silent_until.get(reason, now):
                 return
             self._silent_until[reason] = now + limits.REFUSAL_LOG_SECONDS
-            count = self._untold.pop(reason)
+            stands_for = self._untold.pop(reason)
         self._log.warning(
             "delivery.refused",
             reason=reason,
-            count=count,
+            count=stands_for,
             bytes=len(body),
             sha256=hashlib.sha256(body).hexdigest(),
         )

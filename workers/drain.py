@@ -30,6 +30,7 @@ from runtime.limits import (
     DRAIN_LOOK_SECONDS,
     DRAIN_SECONDS_MAX,
 )
+from runtime.meters import count, observe
 from runtime.probes import probe
 from workers import crash_points
 from workers.context import WorkerContext, ring_for
@@ -104,10 +105,18 @@ def _work_group(context: WorkerContext, claimed: Sequence[ClaimedEvent]) -> int:
         _log.warning("a group of events failed and is tried again: %s", type(error).__name__)
         _release(context, claimed, f"database: {type(error).__name__}")
         return 0
+    _measure(group, context.clock.now_ms())
     context.crash.reach(crash_points.DRAIN_COMMITTED)
     ring_for(context.wakeups, group.intents, group.look_ups, notices=group.notices)
     context.crash.reach(crash_points.DRAIN_WOKEN)
     return len(group.settled)
+
+
+def _measure(group: _Group, now_ms: int) -> None:
+    for event, state, _ in group.settled:
+        count("settled", state.value)
+        if event.attempts == 1 and not event.replayed:
+            observe("decision_lag", max(0.0, now_ms / 1000 - event.created))
 
 
 def _judge_group(

@@ -6,20 +6,18 @@ is the only one. Every error becomes one of ours (`gateway_errors.py`). Telemetr
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 import stripe
-from stripe import StripeClient, StripeError
+from stripe import StripeClient
 
 from runtime.limits import STRIPE_CONNECT_SECONDS_MAX, STRIPE_READ_SECONDS_MAX
 from runtime.settings import Settings
 from workers.gateway_errors import Unknown
 from workers.stripe_answers import ListPage, read_answer, read_page
-from workers.stripe_errors import sort_error
+from workers.stripe_errors import asked
 
 Rendered = dict[str, Any]
-
-Answer = TypeVar("Answer")
 
 #: The SDK imports an object's module when it first renders one (20 ms and more). A forked job would pay
 #: for that each time, so they are imported here, before any fork.
@@ -153,12 +151,12 @@ class StripeGateway:
     def refunds_of(self, charge_id: str) -> list[Rendered]:
         """Every refund of one charge, whoever made it."""
         query: Any = {"charge": charge_id, "limit": _PAGE}
-        return _asked(lambda: _every(self._client.v1.refunds.list(query)))
+        return asked(lambda: _every(self._client.v1.refunds.list(query)))
 
     def disputes_of(self, charge_id: str) -> list[Rendered]:
         """Every dispute of one charge."""
         query: Any = {"charge": charge_id, "limit": _PAGE}
-        return _asked(lambda: _every(self._client.v1.disputes.list(query)))
+        return asked(lambda: _every(self._client.v1.disputes.list(query)))
 
     def invoice_payments_of(self, payment_intent_id: str) -> list[Rendered]:
         """The invoice payments that a PaymentIntent made, their invoices expanded."""
@@ -167,22 +165,22 @@ class StripeGateway:
             "expand": ["data.invoice"],
             "limit": _PAGE,
         }
-        return _asked(lambda: _every(self._client.v1.invoice_payments.list(query)))
+        return asked(lambda: _every(self._client.v1.invoice_payments.list(query)))
 
     def stripe_object(self, object_type: str, object_id: str) -> Rendered:
         """One object of a type named as in its `object` field."""
         retrieve = self._retrieve[object_type]
-        return _asked(lambda: _rendered(retrieve(object_id)))
+        return asked(lambda: _rendered(retrieve(object_id)))
 
     def create_refund(self, params: str, idempotency_key: str) -> Rendered:
         """Create the refund of these exact parameters (a JSON text) under this key."""
         given, options = _exactly(params, idempotency_key)
-        return _asked(lambda: _rendered(self._client.v1.refunds.create(given, options)))
+        return asked(lambda: _rendered(self._client.v1.refunds.create(given, options)))
 
     def cancel_subscription(self, subscription_id: str) -> Rendered:
         """End a subscription now; it gives no money back and makes no last invoice."""
         given: Any = {"invoice_now": False, "prorate": False}
-        return _asked(
+        return asked(
             lambda: _rendered(self._client.v1.subscriptions.cancel(subscription_id, given))
         )
 
@@ -192,12 +190,12 @@ class StripeGateway:
         """Update a subscription by these exact parameters (a JSON text) under this key."""
         given, options = _exactly(params, idempotency_key)
         update = self._client.v1.subscriptions.update
-        return _asked(lambda: _rendered(update(subscription_id, given, options)))
+        return asked(lambda: _rendered(update(subscription_id, given, options)))
 
     def create_schedule(self, params: str, idempotency_key: str) -> Rendered:
         """Create a subscription's schedule by these exact parameters under this key."""
         given, options = _exactly(params, idempotency_key)
-        return _asked(
+        return asked(
             lambda: _rendered(self._client.v1.subscription_schedules.create(given, options))
         )
 
@@ -205,70 +203,68 @@ class StripeGateway:
         """Update a schedule by these exact parameters under this key."""
         given, options = _exactly(params, idempotency_key)
         update = self._client.v1.subscription_schedules.update
-        return _asked(lambda: _rendered(update(schedule_id, given, options)))
+        return asked(lambda: _rendered(update(schedule_id, given, options)))
 
     def release_schedule(self, schedule_id: str, idempotency_key: str) -> Rendered:
         """Let the subscription of a schedule go on by itself."""
         given, options = _exactly("{}", idempotency_key)
         release = self._client.v1.subscription_schedules.release
-        return _asked(lambda: _rendered(release(schedule_id, given, options)))
+        return asked(lambda: _rendered(release(schedule_id, given, options)))
 
     def pending_items_of(self, customer_id: str) -> list[Rendered]:
         """A customer's invoice items that wait for an invoice."""
         query: Any = {"customer": customer_id, "pending": True, "limit": _PAGE}
-        return _asked(lambda: _every(self._client.v1.invoice_items.list(query)))
+        return asked(lambda: _every(self._client.v1.invoice_items.list(query)))
 
     def invoices_of(self, subscription_id: str, since: int) -> list[Rendered]:
         """A subscription's invoices that were made at `since` (unix seconds) or later."""
         query: Any = {"subscription": subscription_id, "created": {"gte": since}, "limit": _PAGE}
-        return _asked(lambda: _every(self._client.v1.invoices.list(query)))
+        return asked(lambda: _every(self._client.v1.invoices.list(query)))
 
     def credit_notes_of(self, invoice_id: str) -> list[Rendered]:
         """The credit notes of one invoice."""
         query: Any = {"invoice": invoice_id, "limit": _PAGE}
-        return _asked(lambda: _every(self._client.v1.credit_notes.list(query)))
+        return asked(lambda: _every(self._client.v1.credit_notes.list(query)))
 
     def balance_transactions_of(self, customer_id: str) -> list[Rendered]:
         """The entries of a customer's balance, the newest of them."""
         query: Any = {"limit": _PAGE}
         entries = self._client.v1.customers.balance_transactions
-        return _asked(lambda: [_rendered(one) for one in entries.list(customer_id, query).data])
+        return asked(lambda: [_rendered(one) for one in entries.list(customer_id, query).data])
 
     def delete_pending_item(self, item_id: str) -> Rendered:
         """Delete an invoice item that waits for an invoice."""
-        return _asked(lambda: _rendered(self._client.v1.invoice_items.delete(item_id)))
+        return asked(lambda: _rendered(self._client.v1.invoice_items.delete(item_id)))
 
     def void_invoice(self, invoice_id: str, idempotency_key: str) -> Rendered:
         """Void an invoice that was not paid."""
         given, options = _exactly("{}", idempotency_key)
         void = self._client.v1.invoices.void_invoice
-        return _asked(lambda: _rendered(void(invoice_id, given, options)))
+        return asked(lambda: _rendered(void(invoice_id, given, options)))
 
     def create_credit_note(self, params: str, idempotency_key: str) -> Rendered:
         """Create the credit note of these exact parameters (a JSON text) under this key."""
         given, options = _exactly(params, idempotency_key)
-        return _asked(lambda: _rendered(self._client.v1.credit_notes.create(given, options)))
+        return asked(lambda: _rendered(self._client.v1.credit_notes.create(given, options)))
 
     def change_balance(self, customer_id: str, params: str, idempotency_key: str) -> Rendered:
         """Write an entry into a customer's balance by these exact parameters under this key."""
         given, options = _exactly(params, idempotency_key)
         create = self._client.v1.customers.balance_transactions.create
-        return _asked(lambda: _rendered(create(customer_id, given, options)))
+        return asked(lambda: _rendered(create(customer_id, given, options)))
 
     def list_page(self, resource: str, query: Mapping[str, Any]) -> ListPage:
         """One page of a list, such as that of `events`, as Stripe wrote it."""
-        return _asked(lambda: read_page(self._raw("get", resource, query)))
+        return asked(lambda: read_page(self._raw("get", resource, query)))
 
     def submit_evidence(self, dispute_id: str, params: str, idempotency_key: str) -> Rendered:
         """Answer a dispute by these exact parameters (a JSON text) under this key; the bank gets them at once."""
         given, options = _exactly(params, idempotency_key)
-        return _asked(
-            lambda: _rendered(self._client.v1.disputes.update(dispute_id, given, options))
-        )
+        return asked(lambda: _rendered(self._client.v1.disputes.update(dispute_id, given, options)))
 
     def send(self, method: str, path: str, params: Mapping[str, Any]) -> Rendered:
         """One call that only a person has made, such as a change of a webhook endpoint; it moves no money."""
-        return _asked(lambda: read_answer(self._raw(method, path, params)))
+        return asked(lambda: read_answer(self._raw(method, path, params)))
 
     def _raw(self, method: str, path: str, params: Mapping[str, Any]) -> Any:
         # The SDK's raw request leaves the client's account out, unlike every other call (16.1).
@@ -280,18 +276,6 @@ class StripeGateway:
 def _exactly(params: str, idempotency_key: str) -> tuple[Any, Any]:
     """The parameters and options of a call that is made once."""
     return json.loads(params), {"idempotency_key": idempotency_key}
-
-
-def _asked(call: Callable[[], Answer]) -> Answer:
-    """The call's result, or its error as one of ours; never with the SDK's text, which may hold data."""
-    try:
-        return call()
-    except StripeError as error:
-        raise sort_error(error) from None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        # The answer is no JSON object of Stripe's (`null`, `[]`, half of one): it says nothing either
-        # way. The SDK hands some of these on, so they are read in here as well.
-        raise Unknown("unreadable_answer") from None
 
 
 def _rendered(found: Any) -> Rendered:

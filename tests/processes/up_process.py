@@ -29,7 +29,7 @@ class Up:
 
     def __init__(self, folder, **environ):
         self.data = folder / "data"
-        self.web_port, self.sandbox_port = free_port(), free_port()
+        self.web_port, self.sandbox_port, self.metrics_port = (free_port() for _ in range(3))
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
         self._output = folder / "output.txt"
         self.environ = {
@@ -37,6 +37,7 @@ class Up:
             "COLUMNS": "250",
             "REDRESS_DATA": str(self.data),
             "REDRESS_WEB_PORT": str(self.web_port),
+            "REDRESS_METRICS_PORT": str(self.metrics_port),
             "REDRESS_SANDBOX_PORT": str(self.sandbox_port),
             **environ,
         }

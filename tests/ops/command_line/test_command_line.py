@@ -252,6 +252,7 @@ def test_json_everywhere():
 
     assert {
         *("up", "migrate", "web", "worker", "effects", "notifier", "sweeper", "sandbox"),
+        "metrics",
         *("export", "completion", "policy page", "policy schema"),
     } == without
 

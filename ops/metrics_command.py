@@ -1,0 +1,46 @@
+"""`redress metrics`: the numbers of this machine for Prometheus, served or printed."""
+
+import signal
+import threading
+from collections.abc import Mapping
+
+import click
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+
+from ops.metrics_exporter import installation_metrics
+from ops.operator_context import OperatorContext
+from runtime.logs import configure_logs
+from runtime.merchants import every_merchant
+from runtime.settings import Settings
+
+
+@click.command(epilog="Example: redress metrics --print | grep redress_brake_on")
+@click.option("--print", "printed", is_flag=True, help="Print them once instead of serving them.")
+@click.pass_obj
+def metrics(operator: OperatorContext, *, printed: bool) -> None:
+    """Serve Prometheus' metrics of every merchant on REDRESS_METRICS_PORT, at /metrics.
+
+    They are counts and sums without personal data, and are for your own network: put nothing public before the port.
+    """
+    settings = operator.settings()
+    everyone: Mapping[str, Settings] = {
+        settings.redress_merchant: settings,
+        **every_merchant(operator.surroundings()),
+    }
+    with installation_metrics(everyone) as found:
+        registry = CollectorRegistry()
+        registry.register(found)
+        if printed:
+            click.echo(generate_latest(registry), nl=False)
+            return
+        configure_logs("info")
+        stopped = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopped.set())
+        server, thread = start_http_server(
+            settings.redress_metrics_port, settings.redress_host, registry
+        )
+        stopped.wait()
+        server.shutdown()
+        server.server_close()
+        thread.join()
