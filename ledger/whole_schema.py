@@ -1,6 +1,7 @@
 """The metadata with every table of the ledger declared on it, for whoever needs all of them at once."""
 
 import ledger.api_token_tables
+import ledger.approval_tables
 import ledger.backfill_tables
 import ledger.claim_tables
 import ledger.credit_tables

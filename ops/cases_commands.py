@@ -1,15 +1,15 @@
 """`redress cases`: the review queue, and what people rule in it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 from sqlalchemy import Connection
 
-from ledger.cases import Case, case_by_id, list_cases
+from ledger.approvals import waiting_approval
+from ledger.cases import Case, list_cases
 from ledger.credit_claims import list_claims
 from ledger.late_usage import late_credits
-from ledger.payment_facts import payments_by_charge
 from ledger.refund_queries import case_story
 from ledger.refund_requests import requests_of_case
 from ledger.states import CaseState, ClaimState
@@ -19,15 +19,14 @@ from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.refund_story import print_story, story_document
+from ops.ruling_commands import approval_document, approve_command, deny_command
 from ops.stated_facts import STATED_OPTION, read_stated
 from ops.terminal import counted, json_option, json_outcome, print_json, print_table, say
-from ops.typed_amount import read_amount_minor
 from policy.rulings import RulingRefused
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import JUDGE_REQUEST_JOB
 from workers.case_following import Desk
-from workers.case_rulings import Ruled, appeal_case, rule_on_case
-from workers.context import ring_for
+from workers.case_rulings import appeal_case
 from workers.terms_book import TermsBook
 
 _CASE = click.argument("case_id", type=int)
@@ -88,6 +87,7 @@ def show_command(operator: OperatorContext, case_id: int, *, as_json: bool) -> N
         story = case_story(connection, case_id)
         requests = requests_of_case(connection, case_id)
         late = late_credits(connection, case_id)
+        waiting = waiting_approval(connection, case_id)
     if story is None:
         raise click.ClickException(f"There is no case {case_id}; see `redress cases list`.")
     if as_json:
@@ -96,6 +96,7 @@ def show_command(operator: OperatorContext, case_id: int, *, as_json: bool) -> N
             "appeals": story.case.appeals,
             "request_ids": [request.request_id for request in requests],
             "late_credits": late,
+            "waits_for_second_person": None if waiting is None else approval_document(waiting),
         }
         print_json(story_document(story) | more)
         return
@@ -107,74 +108,14 @@ def show_command(operator: OperatorContext, case_id: int, *, as_json: bool) -> N
             f"{counted(late, 'credit')} that were used before a decision were told after it."
             " Nothing was changed: look whether it would have come out otherwise."
         )
+    if waiting is not None:
+        say(
+            f"{waiting.actor} approved {waiting.amount} ({waiting.reason}); a second person has to approve the same."
+        )
     for request in requests:
         say(f"Asked for by request {request.request_id}: {', '.join(request.reasons)}.")
     if story.case.state == CaseState.REVIEW.value:
         say(f"`redress cases approve {case_id} --amount … --reason …` pays, `deny` does not.")
-
-
-@cases.command(
-    "approve", epilog="Example: redress cases approve 7 --amount 12.50 --reason 'goodwill'"
-)
-@_CASE
-@click.option("--amount", required=True, help="How much goes back: 12.50, or all that is left.")
-@click.option(
-    "--keep-credits", is_flag=True, help="Leave the customer what is left of the credits."
-)
-@click.option("--keep-subscription", is_flag=True, help="Let the subscription run on.")
-@REASON_OPTION
-@json_option
-@click.pass_obj
-def approve_command(
-    operator: OperatorContext,
-    case_id: int,
-    *,
-    amount: str,
-    keep_credits: bool,
-    keep_subscription: bool,
-    reason: str | None,
-    as_json: bool,
-) -> None:
-    """Refund a part of a payment, or all that is left of it (`--amount all`).
-
-    It leaves through the same brakes as every refund, after a last look at Stripe.
-    """
-    given = require_reason(reason)
-
-    def rule(desk: Desk) -> Ruled:
-        return rule_on_case(
-            desk,
-            TermsBook.by(desk.settings),
-            case_id,
-            amount_minor=_amount_minor(desk.connection, case_id, amount),
-            keeps_credits=keep_credits,
-            keeps_subscription=keep_subscription,
-        )
-
-    ruled = _rule(operator, case_id, "cases.approve", given, rule)
-    _tell(case_id, ruled, as_json=as_json)
-
-
-@cases.command("deny", epilog="Example: redress cases deny 7 --reason 'all credits were used'")
-@_CASE
-@REASON_OPTION
-@json_option
-@click.pass_obj
-def deny_command(
-    operator: OperatorContext, case_id: int, *, reason: str | None, as_json: bool
-) -> None:
-    """Refund nothing; the customer is told why, in the words of --reason, and how to appeal."""
-    given = require_reason(reason)
-    ruled = _rule(
-        operator,
-        case_id,
-        "cases.deny",
-        given,
-        lambda desk: rule_on_case(
-            desk, TermsBook.by(desk.settings), case_id, amount_minor=None, explanation=given
-        ),
-    )
-    _tell(case_id, ruled, as_json=as_json)
 
 
 @cases.command(
@@ -209,63 +150,13 @@ def appeal_command(
         say(f"Case {case_id} is judged again; `redress cases show {case_id}` tells how it ends.")
 
 
+cases.add_command(approve_command)
+cases.add_command(deny_command)
 cases.add_command(clear_command)
-
-
-def _rule(
-    operator: OperatorContext,
-    case_id: int,
-    action: str,
-    reason: str,
-    rule: Callable[[Desk], Ruled],
-) -> Ruled:
-    with operator.wiring() as wiring:
-        with wiring.store.write() as connection:
-            desk = _desk(operator, connection)
-            try:
-                ruled = rule(desk)
-            except RulingRefused as refused:
-                raise click.ClickException(f"{refused}.") from None
-            audit_act(connection, action, f"case:{case_id}", now_ms=desk.now_ms, detail=reason)
-        followed = ruled.followed
-        ring_for(wiring.wakeups, followed.intents, (), notices=followed.notices)
-    return ruled
 
 
 def _desk(operator: OperatorContext, connection: Connection) -> Desk:
     return Desk(connection=connection, settings=operator.settings(), now_ms=operator.clock.now_ms())
-
-
-def _amount_minor(connection: Connection, case_id: int, amount: str) -> int:
-    case = case_by_id(connection, case_id)
-    known = {} if case is None else payments_by_charge(connection, [case.charge_id])
-    if case is None or case.charge_id not in known:
-        raise RulingRefused(f"there is no case {case_id}, or no charge of it")
-    return read_amount_minor(amount, known[case.charge_id])
-
-
-def _tell(case_id: int, ruled: Ruled, *, as_json: bool) -> None:
-    decision, observed = ruled.decision, not ruled.followed.intents
-    if as_json:
-        print_json(
-            {
-                "case_id": case_id,
-                "decision_id": ruled.followed.decision_id,
-                "verdict": decision.verdict.value,
-                "amount_minor": None if decision.amount is None else decision.amount.amount_minor,
-                "currency": None if decision.amount is None else decision.amount.currency,
-                "intents": sorted(ruled.followed.intents),
-            }
-        )
-    elif decision.amount is None:
-        say(f"Case {case_id} is closed: nothing goes back.")
-    elif observed:
-        say(f"Case {case_id}: {decision.amount} would go back; in observe mode nothing is sent.")
-    else:
-        say(
-            f"Case {case_id}: {decision.amount} goes back.",
-            f"`redress cases show {case_id}` tells when Stripe has confirmed it.",
-        )
 
 
 def _document(case: Case, now_ms: int) -> dict[str, Any]:

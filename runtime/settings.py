@@ -194,6 +194,11 @@ class Settings(BaseSettings):
         default=200, description="Most automatic refunds altogether in 24 hours."
     )
 
+    redress_second_person: Cap = _cap_field(
+        "usd=50000,jpy=75000,*=50000",
+        "From this much on a person's approval needs a second person's, per currency in minor units.",
+    )
+
     @property
     def livemode(self) -> bool:
         """Whether the key moves real money; False without a key."""

@@ -28,6 +28,7 @@ from tests.bench.memory import held
 from tests.bench.prefill import prefill
 from tests.bench.refunding import refunded
 from tests.bench.replay_plans import planned
+from tests.bench.scraping import scraped
 from tests.bench.stack import Stack
 
 PARTS = (
@@ -42,9 +43,10 @@ PARTS = (
     "fraud",
     "backtest",
     "replay",
+    "scrape",
 )
 #: What may change with the number of events in the ledger, and is measured on each size.
-GROWING = ("accept", "drain", "decide", "refunds", "fraud", "replay")
+GROWING = ("accept", "drain", "decide", "refunds", "fraud", "replay", "scrape")
 ENGINES = ("sqlite", "postgresql")
 
 
@@ -133,6 +135,7 @@ def _measured(
         "memory": lambda: held(stack, place, seconds, runs),
         "fraud": lambda: judged(stack, place, size, 100 if given.quick else 400),
         "replay": lambda: planned(stack, place),
+        "scrape": lambda: scraped(stack, place),
         "backtest": lambda: backtested(stack.folder, place, 3 if given.quick else 20),
     }
     for name, measure in parts.items():

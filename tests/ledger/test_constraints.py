@@ -43,7 +43,7 @@ from tests.fakes.fraud_rows import fill_fraud
 from tests.fakes.frozen_clock import NOON_MS
 from tests.fakes.ledger_rows import new_event, put, put_charge, put_decision, reserve_refund
 from tests.fakes.notice_rows import email
-from tests.fakes.operator_rows import OPERATOR_BREACHES, fill_operators
+from tests.fakes.operator_rows import OPERATOR_BREACHES, OPERATOR_SQLITE, fill_operators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -400,7 +400,7 @@ REFUSED = [
     Refused(name="inv_credit_decision_credits", make=write_again(credit_decisions, credits=0)),
     Refused(name="inv_late_usage_credits", make=change(late_usage, credits=0)),
     *(
-        Refused(name=name, make=partial(_execute, statement))
+        Refused(name=name, make=partial(_execute, statement), sqlite=OPERATOR_SQLITE.get(name, ""))
         for name, statement in OPERATOR_BREACHES.items()
     ),
 ]

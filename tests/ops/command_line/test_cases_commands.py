@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
+from ledger.approvals import Approval, drop_approval, write_approval
 from ledger.audit_log import entries_about
 from ledger.cases import REFUND_REQUEST, case_by_id, move_case, open_case
 from ledger.credit_claims import settle_claim
@@ -14,6 +15,7 @@ from ledger.notice_tables import notices
 from ledger.notices import notice_of_row
 from ledger.refund_requests import NewRequest, request_by_id, settle_request, write_request
 from ledger.states import CaseState, ClaimState, RequestState
+from policy.money import Money
 from policy.request_facts import Reason
 from tests.fakes.credit_claims import put_claim
 from tests.fakes.frozen_clock import NOON_MS
@@ -276,3 +278,69 @@ def test_claims_that_wait(world):
     assert "claims list" not in before
     assert "1 claim of credits to be judged as well" in redress("cases", "list").stdout
     assert {"cases": []} == redress.json("cases", "list")
+
+
+@pytest.fixture
+def large(world):
+    """A case about a payment of 900.00 USD."""
+    _, store = world
+    with store.write() as connection:
+        put_charge(connection, "ch_large", amount_minor=90_000, captured_minor=90_000)
+        return opened(connection, "ch_large", NOON_MS + DAY_MS)
+
+
+def test_a_large_amount_needs_a_second_person(world, large):
+    """One person's approval says what is missing, is shown, audited, and pays nothing; it cannot be given twice."""
+    redress, store = world
+
+    said = redress("cases", "approve", large, "--amount", "600", *WHY).stdout
+    again = redress("cases", "approve", large, "--amount", "600", *WHY)
+    shown = redress("cases", "show", large).stdout
+
+    assert "nothing goes back yet" in said
+    assert "a second person has to" in again.stderr
+    assert "approved 600.00 USD (goodwill)" in shown
+    waits = redress.json("cases", "show", large)["waits_for_second_person"]
+    assert (60_000, "goodwill") == (waits["amount_minor"], waits["reason"])
+    with store.read() as connection:
+        assert ["waits for a second person"] == [
+            entry.result for entry in entries_about(connection, f"case:{large}")
+        ]
+
+
+def test_second_person_by_the_command(world, large):
+    """What somebody else approved before is paid by the same words of this user; a denial ends it."""
+    redress, store = world
+    for amount_minor in (60_000, 70_000):
+        with store.write() as connection:
+            drop_approval(connection, large, NOON_MS)
+            write_approval(
+                connection,
+                Approval(
+                    case_id=large,
+                    decision_id=0,
+                    amount=Money(amount_minor=amount_minor, currency="usd"),
+                    keeps_credits=False,
+                    keeps_subscription=False,
+                    actor="somebody else",
+                    reason="sent logs",
+                    made_ms=NOON_MS,
+                ),
+            )
+    other = redress.json("cases", "approve", large, "--amount", "600", *WHY)
+    denied = redress("cases", "deny", large, *WHY)
+
+    assert "waits_for_second_person" in other
+    assert 0 == denied.exit_code
+    assert redress.json("cases", "show", large)["waits_for_second_person"] is None
+
+
+def test_threshold_is_a_setting(world, large):
+    """REDRESS_SECOND_PERSON says from which amount on; below it one person is enough."""
+    redress, _ = world
+
+    said = redress.json(
+        "cases", "approve", large, "--amount", "600", *WHY, REDRESS_SECOND_PERSON="*=60001"
+    )
+
+    assert ("approve", 60_000) == (said["verdict"], said["amount_minor"])
