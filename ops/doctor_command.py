@@ -47,18 +47,21 @@ def diagnose(operator: OperatorContext) -> Iterator[Diagnosis]:
     """Every check in turn, of every merchant unless one is named; a check that cannot be made is a finding too."""
     yield from _about_one(operator)
     try:
+        settings = operator.settings()
+    except SettingsError:
+        return  # told above
+    try:
         merchants = every_merchant(operator.surroundings())
-        yield from _about_connect(operator.settings(), merchants)
     except SettingsError as error:
         for problem in error.problems:
-            if problem.startswith("merchant "):  # the others were told above
-                yield Diagnosis(
-                    subject="merchants",
-                    level=Level.FAIL,
-                    found=problem,
-                    mend="mend the file that REDRESS_MERCHANTS names (docs/merchants.md)",
-                )
+            yield Diagnosis(
+                subject="merchants",
+                level=Level.FAIL,
+                found=problem,
+                mend="mend the file that REDRESS_MERCHANTS names (docs/merchants.md)",
+            )
         return
+    yield from _about_connect(settings, merchants)
     for name in merchants:
         theirs = OperatorContext(environ=operator.environ, clock=operator.clock, merchant=name)
         for one in _about_one(theirs):
