@@ -110,22 +110,10 @@ def _work_on(operator: OperatorContext, queue_name: str, process: str) -> None:
 
 
 def _worker_context(wiring: Wiring) -> Any:
-    from workers.catalogue_book import CatalogueBook  # noqa: PLC0415 - loads the policy
-    from workers.context import WorkerContext  # noqa: PLC0415 - loads Stripe's SDK
-    from workers.gateway import StripeGateway  # noqa: PLC0415 - loads Stripe's SDK
+    from ops.stripe_at_hand import context_at_hand  # noqa: PLC0415 - loads Stripe's SDK
     from workers.shadow_terms import load_shadow  # noqa: PLC0415 - loads the policy
-    from workers.terms_book import TermsBook  # noqa: PLC0415 - loads the policy
 
-    return WorkerContext(
-        settings=wiring.settings,
-        store=wiring.store,
-        clock=wiring.clock,
-        gateway=StripeGateway(wiring.settings),
-        wakeups=wiring.wakeups,
-        terms=TermsBook.by(wiring.settings),
-        catalogue=CatalogueBook(wiring.settings.redress_catalogue),
-        shadow=load_shadow(wiring.settings.redress_shadow_terms),
-    )
+    return context_at_hand(wiring, load_shadow(wiring.settings.redress_shadow_terms))
 
 
 def _settings_of_a_process(operator: OperatorContext, process: str) -> Settings:

@@ -1,4 +1,4 @@
-"""The gateway for commands that ask Stripe while a person waits, and what to say when it does not answer."""
+"""The gateway of a process or a command, and what to say when Stripe does not answer who waits for it."""
 
 import click
 
@@ -8,6 +8,7 @@ from workers.catalogue_book import CatalogueBook
 from workers.context import WorkerContext
 from workers.gateway import StripeGateway
 from workers.gateway_errors import GatewayError, Throttled
+from workers.shadow_terms import ShadowTerms
 from workers.terms_book import TermsBook
 
 
@@ -16,13 +17,16 @@ def open_gateway(settings: Settings) -> StripeGateway:
     if settings.stripe_api_key is None:
         raise click.ClickException(
             "STRIPE_API_KEY is not set, so there is no Stripe to ask. For the sandbox of `redress up` set it to"
-            " sk_test_sandbox, and STRIPE_API_BASE to its address."
+            " any test key (sk_test_…), and STRIPE_API_BASE to its address."
         )
     return StripeGateway(settings)
 
 
-def context_at_hand(wiring: Wiring) -> WorkerContext:
-    """What a worker has, for a command that does a worker's step while a person waits. Raises a ClickException."""
+def context_at_hand(wiring: Wiring, shadow: ShadowTerms | None = None) -> WorkerContext:
+    """What a worker has, also for a command that does a worker's step while a person waits.
+
+    Raises a ClickException without a key.
+    """
     return WorkerContext(
         settings=wiring.settings,
         store=wiring.store,
@@ -31,6 +35,7 @@ def context_at_hand(wiring: Wiring) -> WorkerContext:
         wakeups=wiring.wakeups,
         terms=TermsBook.by(wiring.settings),
         catalogue=CatalogueBook(wiring.settings.redress_catalogue),
+        shadow=shadow,
     )
 
 

@@ -234,6 +234,26 @@ def test_unexpected_error(sqlite_redress, debug):
     assert debug == ("Traceback" in ran.stderr)
 
 
+@pytest.mark.parametrize("name", ["worker", "sweeper"])
+def test_process_without_a_key(databases, tmp_path, name):
+    """A process that needs Stripe and has no key says what to set, and ends with 1."""
+    ran = subprocess.run(
+        [Path(sys.executable).parent / "redress", name],
+        env={
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": databases.url("sqlite"),
+            "REDRESS_DATA": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (1, "") == (ran.returncode, ran.stdout)
+    assert ran.stderr.startswith("redress: STRIPE_API_KEY is not set")
+
+
 def test_reference_is_current():
     """`docs/cli.md` is what the commands say of themselves."""
     page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
