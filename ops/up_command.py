@@ -170,6 +170,8 @@ def _introduce(settings: Settings, console: Console) -> None:
     address = f"http://{settings.redress_host}:{settings.redress_web_port}/webhooks/stripe"
     console.print(f"[bold]redress[/bold] receives webhooks at {address}")
     console.print(f"logs: {settings.redress_data / 'logs'}", highlight=False)
+    metrics = f"http://{settings.redress_host}:{settings.redress_metrics_port}/metrics"
+    console.print(f"metrics: {metrics}", highlight=False)
     if settings.stripe_api_key is None:
         return
     kind = "live" if settings.livemode else "test"
