@@ -3,7 +3,7 @@
 They are read at each scrape, so whichever process answers tells the same, and a killed one takes nothing with it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -39,27 +39,18 @@ class LedgerMetrics:
     def collect(self) -> list[Metric]:
         """Every gauge as it stands; a part that is away says so by `redress_up` and has no others."""
         registry = CollectorRegistry()
-        up = _Gauges(registry)
-        slow = self._asked(up, "database", lambda: self._of_ledger(registry)) or []
-        self._asked(up, "redis", lambda: self._of_queues(registry))
-        return [*registry.collect(), *slow]
+        gauges = _Gauges(registry)
+        there = {
+            "database": _read(self._of_ledger, gauges),
+            "redis": _read(self._of_queues, gauges),
+        }
+        for part, answered in there.items():
+            gauges.set("up", "1 when this part answered.", int(answered), part=part)
+        return [*registry.collect(), *(self._slow if there["database"] else ())]
 
-    def _asked(
-        self, up: "_Gauges", part: str, read: Callable[[], list[Metric] | None]
-    ) -> list[Metric] | None:
-        """Read one part, and say whether it was there."""
-        try:
-            found = read()
-        except (SQLAlchemyError, RedisError, OSError, ForeignLedger):
-            up.set("up", "1 when this part answered.", 0, part=part)
-            return None
-        up.set("up", "1 when this part answered.", 1, part=part)
-        return found
-
-    def _of_ledger(self, registry: CollectorRegistry) -> list[Metric]:
+    def _of_ledger(self, gauges: "_Gauges") -> None:
         require_own_ledger(self._wiring.store, self._wiring.settings.redress_merchant)
         now_ms = self._wiring.clock.now_ms()
-        gauges = _Gauges(registry)
         with self._wiring.store.read() as connection:
             now = standing_now(connection, now_ms)
             oldest_due_ms = connection.execute(_OLDEST_DUE).scalar()
@@ -78,10 +69,8 @@ class LedgerMetrics:
                 max(0, now_ms // _MS - seen_until),
                 list=stream,
             )
-        return self._slow
 
-    def _of_queues(self, registry: CollectorRegistry) -> None:
-        gauges = _Gauges(registry)
+    def _of_queues(self, gauges: "_Gauges") -> None:
         for one in read_queues(self._wiring.redis, self._wiring.clock.now_ms()):
             gauges.set("queue_jobs", "Wake-ups that wait in Redis.", one.jobs, queue=one.name)
             gauges.set("queue_workers", "Workers that live.", one.workers, queue=one.name)
@@ -104,6 +93,15 @@ class _Gauges:
             gauge = Gauge(f"redress_{name}", text, tuple(labels), registry=self._registry)
             self._made[name] = gauge
         (gauge.labels(**labels) if labels else gauge).set(value)
+
+
+def _read(part: Callable[[_Gauges], None], gauges: _Gauges) -> bool:
+    """Read one part's gauges; whether it answered."""
+    try:
+        part(gauges)
+    except (SQLAlchemyError, RedisError, OSError, ForeignLedger):
+        return False
+    return True
 
 
 def _work(gauges: _Gauges, now: StandingNow) -> None:
@@ -162,16 +160,6 @@ def _slow_metrics(connection: Connection, now_ms: int) -> list[Metric]:
     found = standings(counts, month_counts(connection, month.plus(-1)))
     add_ratios(registry, month, counts, found)
     return list(registry.collect())
-
-
-def of_merchant(families: Iterable[Metric], merchant: str) -> Iterable[Metric]:
-    """The same families with every sample named for the merchant."""
-    for family in families:
-        family.samples = [
-            sample._replace(labels={"merchant": merchant, **sample.labels})
-            for sample in family.samples
-        ]
-        yield family
 
 
 _OLDEST_DUE: Final = select(func.min(cases.c.due_ms)).where(cases.c.state == CaseState.REVIEW.value)

@@ -7,7 +7,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from ops.ledger_metrics import LedgerMetrics, of_merchant
+from ops.ledger_metrics import LedgerMetrics
 from runtime.meter_files import FOLDER
 from runtime.settings import Settings
 from runtime.wiring import Wiring, open_wiring
@@ -27,11 +27,15 @@ class InstallationMetrics(Collector):
         merged: dict[str, Metric] = {}
         for name in self._ledgers:
             counted: Iterable[Metric] = self._processes[name].collect()  # type: ignore[no-untyped-call]  # as below
-            families = [*self._ledgers[name].collect(), *counted]
-            for family in of_merchant(families, name):
-                known = merged.setdefault(family.name, family)
-                if known is not family:
-                    known.samples += family.samples
+            for family in (*self._ledgers[name].collect(), *counted):
+                # Families of its own: a ledger's slow ones are served again at the next scrape.
+                whole = merged.setdefault(
+                    family.name, Metric(family.name, family.documentation, family.type)
+                )
+                whole.samples += [
+                    sample._replace(labels={"merchant": name, **sample.labels})
+                    for sample in family.samples
+                ]
         return merged.values()
 
 

@@ -166,6 +166,27 @@ def test_merchants_are_told_apart(wiring, databases, tmp_path):
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_every_scrape_is_as_the_first(wiring, databases, tmp_path):
+    """What is kept between scrapes of several merchants is served as it is: no sample twice, none of another's."""
+    other = worker_settings(tmp_path / "other", database_url=databases.url("sqlite"))
+    full_ledger(wiring.store)
+    with open_wiring(other, FrozenClock()) as theirs:
+        full_ledger(theirs.store)
+        collector = InstallationMetrics({"": wiring, "atelier": theirs})
+        scrapes = [
+            sorted(
+                (sample.name, tuple(sorted(sample.labels.items())), sample.value)
+                for family in collector.collect()
+                for sample in family.samples
+            )
+            for _ in range(3)
+        ]
+
+    assert scrapes[0] == scrapes[1] == scrapes[2]
+    assert 2 == sum(name == "redress_books_agree" for name, *_ in scrapes[0])
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_served_over_http(database_url, tmp_path):
     """The process serves the numbers on its port, of Redis as well, and ends when it is asked to."""
     port = free_port()
