@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from sqlalchemy import Connection
 
 from ledger.approvals import waiting_approval
 from ledger.cases import Case, list_cases
@@ -19,17 +18,20 @@ from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.refund_story import print_story, story_document
-from ops.ruling_commands import approval_document, approve_command, deny_command
+from ops.ruling_commands import (
+    CASE_ARGUMENT,
+    approval_document,
+    approve_command,
+    deny_command,
+    desk_of,
+)
 from ops.stated_facts import STATED_OPTION, read_stated
 from ops.terminal import counted, json_option, json_outcome, print_json, print_table, say
 from policy.rulings import RulingRefused
 from runtime.limits import SWEEP_ROWS_MAX
 from runtime.queues import JUDGE_REQUEST_JOB
-from workers.case_following import Desk
 from workers.case_rulings import appeal_case
 from workers.terms_book import TermsBook
-
-_CASE = click.argument("case_id", type=int)
 
 
 @click.group(epilog="Example: redress cases list")
@@ -78,7 +80,7 @@ def list_command(
 
 
 @cases.command("show", epilog="Example: redress cases show 7")
-@_CASE
+@CASE_ARGUMENT
 @json_option
 @click.pass_obj
 def show_command(operator: OperatorContext, case_id: int, *, as_json: bool) -> None:
@@ -122,7 +124,7 @@ def show_command(operator: OperatorContext, case_id: int, *, as_json: bool) -> N
     "appeal",
     epilog="Example: redress cases appeal 7 --fact longest_failure_seconds=90000 --reason 'sent logs'",
 )
-@_CASE
+@CASE_ARGUMENT
 @STATED_OPTION
 @REASON_OPTION
 @json_outcome
@@ -134,7 +136,7 @@ def appeal_command(
     given, stated = require_reason(reason), read_stated(facts)
     with operator.wiring() as wiring:
         with wiring.store.write() as connection:
-            desk = _desk(operator, connection)
+            desk = desk_of(operator, connection)
             try:
                 request_id = appeal_case(desk, case_id, stated)
             except RulingRefused as refused:
@@ -153,10 +155,6 @@ def appeal_command(
 cases.add_command(approve_command)
 cases.add_command(deny_command)
 cases.add_command(clear_command)
-
-
-def _desk(operator: OperatorContext, connection: Connection) -> Desk:
-    return Desk(connection=connection, settings=operator.settings(), now_ms=operator.clock.now_ms())
 
 
 def _document(case: Case, now_ms: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import click
 from ops.operator_audit import audit_act
 from ops.operator_context import OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
+from ops.ruling_commands import CASE_ARGUMENT
 from ops.terminal import counted, json_option, print_json, say
 from policy.rulings import RulingRefused
 from runtime.clock import Clock
@@ -30,7 +31,7 @@ class _Bench:
 
 
 @click.command("clear", epilog="Example: redress cases clear 7 --reason 'the card is her own'")
-@click.argument("case_id", type=int)
+@CASE_ARGUMENT
 @REASON_OPTION
 @json_option
 @click.pass_obj

@@ -63,8 +63,7 @@ def diagnose(operator: OperatorContext) -> Iterator[Diagnosis]:
         return
     yield from _about_connect(settings, merchants)
     for name in merchants:
-        theirs = OperatorContext(environ=operator.environ, clock=operator.clock, merchant=name)
-        for one in _about_one(theirs):
+        for one in _about_one(operator.about(name)):
             yield replace(
                 one, subject=f"{name}: {one.subject}", mend=about_merchant(one.mend, name)
             )

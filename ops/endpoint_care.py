@@ -14,8 +14,8 @@ from ledger.event_types import HANDLED
 from ops.diagnosis import Level
 from runtime.operator_limits import LIST_PAGE_ROWS
 from runtime.settings import Settings
-from webhooks.merchant_doors import PREFIX
-from webhooks.receive import CONNECT_PATH, PATH
+from webhooks.merchant_doors import delivery_path
+from webhooks.receive import CONNECT_PATH
 from workers.gateway import API_VERSION, StripeGateway
 
 MARK: Final = "redress_endpoint"
@@ -34,12 +34,10 @@ class Aim:
     @classmethod
     def by(cls, settings: Settings, *, connect: bool) -> Self:
         """The endpoint of these settings."""
-        merchant = settings.redress_merchant
-        own = f"{PREFIX}{merchant}{PATH}" if merchant else PATH
         return cls(
-            path=CONNECT_PATH if connect else own,
+            path=CONNECT_PATH if connect else delivery_path(settings),
             connect=connect,
-            merchant=merchant,
+            merchant=settings.redress_merchant,
             secrets=len(
                 settings.stripe_connect_webhook_secrets
                 if connect

@@ -12,8 +12,7 @@ from runtime.merchants import sole_environ
 from runtime.redis_socket import socket_url
 from runtime.settings import Settings
 from runtime.wiring import open_wiring
-from webhooks.merchant_doors import PREFIX
-from webhooks.receive import CONNECT_PATH, PATH
+from webhooks.merchant_doors import delivery_path
 
 #: One of each serves every merchant.
 SHARED: Final = ("web", "metrics")
@@ -54,6 +53,6 @@ def introduce_merchants(
     """Say of each further merchant what it does, and where its webhooks are received."""
     host = f"http://{own.redress_host}:{own.redress_web_port}"
     for name, settings in merchants.items():
-        path = CONNECT_PATH if settings.stripe_connected_account else f"{PREFIX}{name}{PATH}"
+        path = delivery_path(settings)
         kind = "live" if settings.livemode else "test"
         told(f"merchant {name}: {kind}, {settings.redress_mode}, receives at {host}{path}")

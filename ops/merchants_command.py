@@ -13,7 +13,6 @@ from ops.failure_sentences import failure_sentences
 from ops.operator_context import NoLedgerYet, OperatorContext
 from ops.terminal import json_option, print_json, print_table, say
 from policy.money import Money
-from runtime.merchants import every_merchant
 from runtime.settings import Settings
 
 
@@ -25,9 +24,9 @@ def merchants(operator: OperatorContext, *, as_json: bool) -> None:
 
     `redress --merchant NAME …` runs any other command about one of them.
     """
-    own = operator.settings()
-    everyone = {own.redress_merchant: own, **every_merchant(operator.surroundings())}
-    documents = [_document(operator, name, settings) for name, settings in everyone.items()]
+    documents = [
+        _document(operator, name, settings) for name, settings in operator.everyone().items()
+    ]
     if as_json:
         print_json({"merchants": documents})
         return
@@ -44,9 +43,8 @@ def _document(operator: OperatorContext, name: str, settings: Settings) -> dict[
         "livemode": settings.livemode,
         "mode": settings.redress_mode.value,
     }
-    theirs = OperatorContext(environ=operator.environ, clock=operator.clock, merchant=name)
     try:
-        with theirs.wiring() as wiring, wiring.store.read() as connection:
+        with operator.about(name).wiring() as wiring, wiring.store.read() as connection:
             now = standing_now(connection, operator.clock.now_ms())
     except (NoLedgerYet, ForeignLedger, SQLAlchemyError) as error:
         return {**told, "problem": " ".join(failure_sentences(error))}

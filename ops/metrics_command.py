@@ -2,7 +2,6 @@
 
 import signal
 import threading
-from collections.abc import Mapping
 
 import click
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
@@ -10,8 +9,6 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from ops.metrics_exporter import installation_metrics
 from ops.operator_context import OperatorContext
 from runtime.logs import configure_logs
-from runtime.merchants import every_merchant
-from runtime.settings import Settings
 
 
 @click.command(epilog="Example: redress metrics --print | grep redress_brake_on")
@@ -23,11 +20,7 @@ def metrics(operator: OperatorContext, *, printed: bool) -> None:
     They are counts and sums without personal data, and are for your own network: put nothing public before the port.
     """
     settings = operator.settings()
-    everyone: Mapping[str, Settings] = {
-        settings.redress_merchant: settings,
-        **every_merchant(operator.surroundings()),
-    }
-    with installation_metrics(everyone) as found:
+    with installation_metrics(operator.everyone()) as found:
         registry = CollectorRegistry()
         registry.register(found)
         if printed:

@@ -57,6 +57,17 @@ class OperatorContext:
             self._settings = load_settings(self.surroundings())
         return self._settings
 
+    def everyone(self) -> "dict[str, Settings]":
+        """The settings of every merchant by name, or of the one that is named. Raises SettingsError."""
+        from runtime.merchants import every_merchant  # noqa: PLC0415 -- loads pydantic
+
+        own = self.settings()
+        return {own.redress_merchant: own, **every_merchant(self.surroundings())}
+
+    def about(self, merchant: str) -> "OperatorContext":
+        """The same command about one of them."""
+        return OperatorContext(environ=self.environ, clock=self.clock, merchant=merchant)
+
     def terms_folder(self) -> Path | None:
         """Where the terms are; None: those that come with redress. It needs no other setting to be usable."""
         from runtime.setting_values import parse_folder  # noqa: PLC0415 -- loads pydantic

@@ -91,7 +91,8 @@ def sandbox(operator: OperatorContext, repeats: float, delays: float, seed: int 
     from ops.sandbox.deliveries import DeliveryHabits  # noqa: PLC0415 - only this command plays
     from ops.sandbox.sandbox_process import run_sandbox  # noqa: PLC0415 - only this command plays
 
-    settings = _settings_of_a_process(operator, "sandbox")
+    settings = operator.settings()
+    configure_logs("info")
     habits = DeliveryHabits(repeat_share=repeats, delay_share=delays, speed=60.0)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -22,7 +22,7 @@ from workers.context import ring_for
 from workers.second_person import Wish, approve_case
 from workers.terms_book import TermsBook
 
-_CASE = click.argument("case_id", type=int)
+CASE_ARGUMENT = click.argument("case_id", type=int)
 
 #: What came of what a person said: a ruling, or a word that waits for a second one.
 Outcome = TypeVar("Outcome", bound=Ruled | Approval)
@@ -31,7 +31,7 @@ Outcome = TypeVar("Outcome", bound=Ruled | Approval)
 @click.command(
     "approve", epilog="Example: redress cases approve 7 --amount 12.50 --reason 'goodwill'"
 )
-@_CASE
+@CASE_ARGUMENT
 @click.option("--amount", required=True, help="How much goes back: 12.50, or all that is left.")
 @click.option(
     "--keep-credits", is_flag=True, help="Leave the customer what is left of the credits."
@@ -75,7 +75,7 @@ def approve_command(
 
 
 @click.command("deny", epilog="Example: redress cases deny 7 --reason 'all credits were used'")
-@_CASE
+@CASE_ARGUMENT
 @REASON_OPTION
 @json_option
 @click.pass_obj
@@ -95,6 +95,11 @@ def deny_command(
     _tell(case_id, _rule(operator, case_id, "cases.deny", given, rule), as_json=as_json)
 
 
+def desk_of(operator: OperatorContext, connection: Connection) -> Desk:
+    """Where a person rules: in this transaction, now."""
+    return Desk(connection=connection, settings=operator.settings(), now_ms=operator.clock.now_ms())
+
+
 def _rule(
     operator: OperatorContext,
     case_id: int,
@@ -104,11 +109,7 @@ def _rule(
 ) -> Outcome:
     with operator.wiring() as wiring:
         with wiring.store.write() as connection:
-            desk = Desk(
-                connection=connection,
-                settings=operator.settings(),
-                now_ms=operator.clock.now_ms(),
-            )
+            desk = desk_of(operator, connection)
             try:
                 ruled = rule(desk)
             except RulingRefused as refused:

@@ -7,7 +7,7 @@ whose money it is, never is.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +46,7 @@ SECRET: Final = frozenset(
     }
 )
 
+_SETTINGS: Final = frozenset(field.upper() for field in Settings.model_fields)
 _CONNECTED: Final = "STRIPE_CONNECTED_ACCOUNT"
 _FOLDER: Final = "merchants"
 
@@ -84,27 +85,15 @@ def merchant_environ(environ: Mapping[str, str], name: str) -> Mapping[str, str]
         raise SettingsError(
             [f"there is no merchant {name!r} in REDRESS_MERCHANTS; it has: {known}."]
         )
-    others = {variable for one in written for variable in one.variables}
-    known_settings = {field.upper() for field in Settings.model_fields}
-    kept = {
-        variable: text
-        for variable, text in environ.items()
-        if variable in INHERITED or variable not in known_settings | others
-    }
-    first = load_settings(merchant_environ(environ, ""))
-    own = _own(found[0], environ)
-    data = first.redress_data / _FOLDER / name
-    return {**kept, "REDRESS_DATA": str(data), **own, "REDRESS_MERCHANT": name}
+    return _overlaid(environ, written, found[0], _first(environ))
 
 
 def sole_environ(environ: Mapping[str, str], name: str) -> Mapping[str, str]:
     """The environment of a process that serves this merchant and nobody else: without the others' secrets."""
     if name or "REDRESS_MERCHANTS" not in environ:
         return merchant_environ(environ, name)
-    others = {variable for one in _written(environ) for variable in one.variables}
-    settings = {field.upper() for field in Settings.model_fields}
     about_others = {"REDRESS_MERCHANTS", "REDRESS_MERCHANT", "STRIPE_CONNECT_WEBHOOK_SECRETS"}
-    hidden = others - settings | about_others
+    hidden = _variables(_written(environ)) - _SETTINGS | about_others
     return {key: text for key, text in environ.items() if key not in hidden}
 
 
@@ -116,17 +105,38 @@ def every_merchant(environ: Mapping[str, str]) -> dict[str, Settings]:
     """
     if "REDRESS_MERCHANTS" not in environ:
         return {}
-    everyone = {"": load_settings(merchant_environ(environ, ""))}
+    first, written = _first(environ), _written(environ)
+    further: dict[str, Settings] = {}
     problems: list[str] = []
-    for one in _written(environ):
+    for one in written:
         try:
-            everyone[one.name] = load_settings(merchant_environ(environ, one.name))
+            further[one.name] = load_settings(_overlaid(environ, written, one, first))
         except SettingsError as error:
             problems += [_of(one.name, problem) for problem in error.problems]
-    problems = problems or list(_shared(everyone))
+    problems = problems or list(_shared({"": first, **further}))
     if problems:
         raise SettingsError(problems)
-    return {name: settings for name, settings in everyone.items() if name}
+    return further
+
+
+def _first(environ: Mapping[str, str]) -> Settings:
+    return load_settings(merchant_environ(environ, ""))
+
+
+def _variables(written: Iterable[_Written]) -> set[str]:
+    """Every variable that the file names, for whomever."""
+    return {variable for one in written for variable in one.variables}
+
+
+def _overlaid(
+    environ: Mapping[str, str], written: Sequence[_Written], one: _Written, first: Settings
+) -> Mapping[str, str]:
+    """The environment with one merchant's settings in place of the first one's."""
+    left_out = (_SETTINGS | _variables(written)) - INHERITED
+    kept = {variable: text for variable, text in environ.items() if variable not in left_out}
+    data = first.redress_data / _FOLDER / one.name
+    own = _own(one, environ)
+    return {**kept, "REDRESS_DATA": str(data), **own, "REDRESS_MERCHANT": one.name}
 
 
 def _of(name: str, problem: str) -> str:
@@ -169,7 +179,7 @@ def _mistakes(tables: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _mistake(key: str, value: object) -> str | None:
-    if key.lower() not in Settings.model_fields or key != key.upper():
+    if key not in _SETTINGS:
         return "is not a setting; docs/settings.md lists them"
     if key in _OF_THE_MACHINE:
         return "is one for all merchants; set it in the environment"

@@ -18,11 +18,19 @@ from runtime import limits, operator_limits
 from runtime.settings import Settings
 from webhooks import answers
 from webhooks.front import Exchange, Front
-from webhooks.receive import Destination
+from webhooks.receive import CONNECT_PATH, PATH, Destination
 
 PREFIX: Final = "/merchants/"
 
 _log = structlog.get_logger("webhooks.merchants")
+
+
+def delivery_path(settings: Settings) -> str:
+    """Where Stripe delivers a merchant's events; those of a connected account come to its platform's endpoint."""
+    if settings.stripe_connected_account:
+        return CONNECT_PATH
+    merchant = settings.redress_merchant
+    return f"{PREFIX}{merchant}{PATH}" if merchant else PATH
 
 
 class LedgerNotReady(Exception):

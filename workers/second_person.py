@@ -39,12 +39,14 @@ def approve_case(desk: Desk, terms_book: TermsBook, case_id: int, wish: Wish) ->
     """Rule on a case, or write down the first of two words and return it. Raises RulingRefused."""
     # Locked first: of two people who speak at once the second one sees what the first one said.
     case_by_id(desk.connection, case_id, lock=True)
-    before = _standing(desk, case_id)
+    newest = last_decision(desk.connection, case_id)
+    decision_id = 0 if newest is None else int(newest.id)
+    before = waiting_approval(desk.connection, case_id)
     if not needs_second(desk.settings.redress_second_person, wish.amount):
         drop_approval(desk.connection, case_id, desk.now_ms)
         return _rule(desk, terms_book, case_id, wish)
-    if before is None or not _same(before, wish):
-        return _first_word(desk, terms_book, case_id, wish)
+    if before is None or before.decision_id != decision_id or not _same(before, wish):
+        return _first_word(desk, terms_book, case_id, decision_id, wish)
     if before.actor == wish.actor:
         raise RulingRefused(
             f"{wish.actor} approved {wish.amount} of case {case_id} before; a second person has to do the same"
@@ -58,13 +60,9 @@ def needs_second(threshold: Mapping[str, int], amount: Money) -> bool:
     return amount.amount_minor >= threshold.get(amount.currency, threshold["*"])
 
 
-def _standing(desk: Desk, case_id: int) -> Approval | None:
-    """The first word, if it is about the case as it is now."""
-    before = waiting_approval(desk.connection, case_id)
-    return before if before and before.decision_id == _decision(desk, case_id) else None
-
-
-def _first_word(desk: Desk, terms_book: TermsBook, case_id: int, wish: Wish) -> Approval:
+def _first_word(
+    desk: Desk, terms_book: TermsBook, case_id: int, decision_id: int, wish: Wish
+) -> Approval:
     # What a ruling would be refused for, the first person is told; nothing else of it stays.
     with desk.connection.begin_nested() as trial:
         _rule(desk, terms_book, case_id, wish)
@@ -72,7 +70,7 @@ def _first_word(desk: Desk, terms_book: TermsBook, case_id: int, wish: Wish) -> 
     drop_approval(desk.connection, case_id, desk.now_ms)
     approval = Approval(
         case_id=case_id,
-        decision_id=_decision(desk, case_id),
+        decision_id=decision_id,
         amount=wish.amount,
         keeps_credits=wish.keeps_credits,
         keeps_subscription=wish.keeps_subscription,
@@ -82,11 +80,6 @@ def _first_word(desk: Desk, terms_book: TermsBook, case_id: int, wish: Wish) -> 
     )
     write_approval(desk.connection, approval)
     return approval
-
-
-def _decision(desk: Desk, case_id: int) -> int:
-    found = last_decision(desk.connection, case_id)
-    return 0 if found is None else int(found.id)
 
 
 def _same(before: Approval, wish: Wish) -> bool:
