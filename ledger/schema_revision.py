@@ -14,6 +14,14 @@ from ledger.engine import Store
 NEWEST_REVISION: Final = "0012"
 
 
+def schema_problem(store: Store) -> str | None:
+    """How the database's schema differs from the one that is needed, in words; None when it does not."""
+    found = schema_revision(store)
+    if found == NEWEST_REVISION:
+        return None
+    return f"at schema {found or 'none'}, this version needs {NEWEST_REVISION}"
+
+
 def schema_revision(store: Store) -> str | None:
     """The revision that the database stands at; None for one that was never migrated."""
     with store.read() as connection:

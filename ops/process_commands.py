@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ledger.ledger_owner import claim_ledger
-from ledger.schema_revision import NEWEST_REVISION, schema_revision
+from ledger.schema_revision import schema_problem
 from ops.operator_context import OperatorContext
 from runtime.logs import configure_logs
 from runtime.meter_files import begin_metering
@@ -128,11 +128,8 @@ def _settings_of_a_process(operator: OperatorContext, process: str) -> Settings:
 def _current_schema(settings: Settings) -> Iterator[Wiring]:
     """The process's parts, if the database is at the schema that this version of the code needs."""
     with open_wiring(settings) as wiring:
-        found, needed = schema_revision(wiring.store), NEWEST_REVISION
-        if found != needed:
-            raise click.ClickException(
-                f"the database is at schema {found or 'none'} and this version needs {needed}:"
-                " run `redress migrate`"
-            )
+        problem = schema_problem(wiring.store)
+        if problem is not None:
+            raise click.ClickException(f"the database is {problem}: run `redress migrate`")
         claim_ledger(wiring.store, settings.redress_merchant)
         yield wiring

@@ -112,6 +112,11 @@ def _formatter(*, console: bool, merchant: str) -> logging.Formatter:
     )
 
 
+def log_of(logger: Any, merchant: str) -> Any:
+    """A logger of structlog's whose lines name a further merchant, where one thread speaks for several."""
+    return logger.bind(merchant=merchant) if merchant else logger
+
+
 def speak_for(merchant: str) -> None:
     """Have what this thread (or task) logs from here on name a further merchant, where one process serves several."""
     if merchant:

@@ -23,7 +23,7 @@ from granian.rsgi import (  # type: ignore[attr-defined]  # its stubs forget to 
 
 from ledger.events import Receipt
 from runtime import call_limits, limits
-from runtime.logs import speak_for
+from runtime.logs import log_of, speak_for
 from webhooks import answers
 from webhooks.answers import Answer
 from webhooks.receive import Delivery, Receiver, refuse_head
@@ -55,7 +55,7 @@ class Front:
         """`receivers` by the path that they take deliveries at; `merchant` is named in what is logged."""
         self._receivers = receivers
         self._flask_app = flask_app
-        self._log = _log.bind(merchant=merchant) if merchant else _log
+        self._log = log_of(_log, merchant)
         self._large = asyncio.Semaphore(limits.LARGE_BODIES_MAX)
         # Apart from working: a sender that dawdles must not keep the others' calls from being done.
         self._large_calls = asyncio.Semaphore(limits.FLASK_THREADS)

@@ -12,6 +12,7 @@ from ledger.parsing import Expected, parse_event
 from ledger.states import EventState
 from runtime import limits
 from runtime.clock import Clock
+from runtime.logs import log_of
 from runtime.meters import count
 from webhooks import answers
 from webhooks.answers import Answer
@@ -89,6 +90,7 @@ class Receiver:
         self._check = check
         self._expected = expected
         self._clock = clock
+        self._log = log_of(_log, merchant)
         self._connected = connected or {}
         self.committer = committer
         self.refusals = RefusalLog(clock, merchant)
@@ -139,7 +141,7 @@ class Receiver:
             return answers.NOT_STORED
         if receipt.outcome == "conflict":
             # Stripe may render one event twice (another API version on a second endpoint).
-            _log.warning("event.bytes_differ", event_id=event.event_id, sha256=event.sha256)
+            self._log.warning("event.bytes_differ", event_id=event.event_id, sha256=event.sha256)
         return answers.accepted(outcome)
 
 

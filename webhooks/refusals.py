@@ -11,6 +11,7 @@ import structlog
 
 from runtime import limits
 from runtime.clock import Clock
+from runtime.logs import log_of
 from runtime.meters import count
 
 _log = structlog.get_logger("webhooks.refusals")
@@ -21,7 +22,7 @@ class RefusalLog:
 
     def __init__(self, clock: Clock, merchant: str = "") -> None:
         self._clock = clock
-        self._log = _log.bind(merchant=merchant) if merchant else _log
+        self._log = log_of(_log, merchant)
         self._lock = threading.Lock()
         self._untold: Counter[str] = Counter()
         self._silent_until: dict[str, float] = {}

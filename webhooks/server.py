@@ -10,6 +10,7 @@ import resource
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
 import structlog
@@ -22,7 +23,7 @@ from redis.exceptions import RedisError
 from ledger.inbox import store_events
 from ledger.ledger_owner import claim_ledger
 from ledger.parsing import Expected
-from ledger.schema_revision import NEWEST_REVISION, schema_revision
+from ledger.schema_revision import schema_problem
 from runtime import limits
 from runtime.settings import Settings
 from runtime.wiring import Wiring, open_wiring
@@ -46,10 +47,7 @@ def serve(settings: Settings, merchants: Mapping[str, Settings] | None = None) -
     """
     doors = MerchantDoors(merchants or {}, _open_site)
     with open_wiring(settings) as wiring, ExitStack() as held:
-        committer = build_committer(wiring)
-        front = _front(wiring, build_receivers(wiring, committer, doors.connected))
-        held.callback(front.close)
-        held.callback(committer.close)
+        front, _ = _serving(wiring, held, doors.connected)
         if merchants:
             doors.start()
             held.callback(doors.close)
@@ -91,31 +89,34 @@ def build_receivers(
     }
 
 
-def _front(wiring: Wiring, receivers: Mapping[str, Receiver]) -> Front:
+def _serving(
+    wiring: Wiring, held: ExitStack, connected: Mapping[str, Destination | None] | None = None
+) -> tuple[Front, Committer]:
+    """What serves one merchant; `held` closes both, what waits being stored first."""
     api = ProductApi(
         store=wiring.store,
         clock=wiring.clock,
         wakeups=wiring.wakeups,
         livemode=wiring.settings.livemode,
     )
+    committer = build_committer(wiring)
+    receivers = build_receivers(wiring, committer, connected)
     app = create_app(receivers, build_readiness(wiring), api)
-    return Front(receivers, app, wiring.settings.redress_merchant)
+    front = Front(receivers, app, wiring.settings.redress_merchant)
+    held.callback(front.close)
+    held.callback(committer.close)
+    return front, committer
 
 
 def _open_site(settings: Settings) -> Site:
     """A further merchant's site. Raises SQLAlchemyError, LedgerNotReady or ForeignLedger."""
     with ExitStack() as held:
         wiring = held.enter_context(open_wiring(settings))
-        found = schema_revision(wiring.store)
-        if found != NEWEST_REVISION:
-            raise LedgerNotReady(
-                f"its database is at schema {found or 'none'}, this version needs {NEWEST_REVISION}"
-            )
+        problem = schema_problem(wiring.store)
+        if problem is not None:
+            raise LedgerNotReady(f"its database is {problem}")
         claim_ledger(wiring.store, settings.redress_merchant)
-        committer = build_committer(wiring)
-        front = _front(wiring, build_receivers(wiring, committer))
-        held.callback(front.close)
-        held.callback(committer.close)
+        front, committer = _serving(wiring, held)
         return Site(
             front=front,
             destination=Destination(expected=Expected.by(settings), committer=committer),
@@ -125,11 +126,6 @@ def _open_site(settings: Settings) -> Site:
 
 def build_readiness(wiring: Wiring) -> Readiness:
     """The readiness of this process over its database and Redis."""
-    wanted = NEWEST_REVISION
-
-    def schema_problem() -> str | None:
-        found = schema_revision(wiring.store)
-        return None if found == wanted else f"at schema {found}, this version needs {wanted}"
 
     def redis_answers() -> bool:
         try:
@@ -139,7 +135,7 @@ def build_readiness(wiring: Wiring) -> Readiness:
 
     return Readiness(
         store=wiring.store,
-        schema_problem=schema_problem,
+        schema_problem=partial(schema_problem, wiring.store),
         redis_answers=redis_answers,
         clock=wiring.clock,
     )
