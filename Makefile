@@ -69,12 +69,15 @@ clean:
 
 # Prometheus' own checker of alert rules: no wheel has it, Debian's package does. Only unpacked, nothing is installed.
 .venv/.promtool: .venv/bin/python
+	@if command -v promtool >/dev/null; then ln -sf "$$(command -v promtool)" .venv/promtool; else $(MAKE) --no-print-directory .venv/promtool; fi
+	@touch $@
+
+.venv/promtool:
 	@echo "unpacking promtool from Debian's package prometheus (once)"
 	@rm -rf .venv/prometheus && mkdir .venv/prometheus
 	@cd .venv/prometheus && (apt-get download -qq prometheus 2>/dev/null || (apt-get update -qq && apt-get download -qq prometheus))
 	@cd .venv/prometheus && dpkg -x prometheus_*.deb . && mv usr/bin/promtool ..
 	@rm -rf .venv/prometheus
-	@touch $@
 
 .venv-mutation/.ready: $(MUTATION_LOCK) pyproject.toml
 	@echo "installing the locked packages for mutation (once)"
