@@ -127,10 +127,15 @@ def changes_of_subscription(
 
 
 def list_changes(
-    connection: Connection, states: Iterable[PlanChangeState], count_max: int
+    connection: Connection,
+    states: Iterable[PlanChangeState],
+    count_max: int,
+    before_id: int | None = None,
 ) -> list[PlanChange]:
-    """The newest changes in these states (none named: in any), newest first."""
+    """The newest changes in these states (none named: in any), newest first; older than `before_id`."""
     query = select(plan_changes).order_by(plan_changes.c.id.desc()).limit(count_max)
+    if before_id is not None:
+        query = query.where(plan_changes.c.id < before_id)
     named = [state.value for state in states]
     if named:
         query = query.where(plan_changes.c.state.in_(named))

@@ -44,4 +44,26 @@ def entries_about(connection: Connection, object_id: str, count_max: int = 100) 
     return list(reversed(connection.execute(newest).all()))
 
 
+def newest_entries(
+    connection: Connection,
+    count_max: int,
+    *,
+    before_id: int | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    object_id: str | None = None,
+) -> Sequence[AnyRow]:
+    """The newest entries, newest first; older than `before_id`. `action` is an action or what it begins with."""
+    query = select(audit).order_by(audit.c.id.desc()).limit(count_max)
+    if before_id is not None:
+        query = query.where(audit.c.id < before_id)
+    if actor is not None:
+        query = query.where(audit.c.actor == actor)
+    if action is not None:
+        query = query.where(audit.c.action.startswith(action, autoescape=True))
+    if object_id is not None:
+        query = query.where(audit.c.object == object_id)
+    return connection.execute(query).all()
+
+
 _RECORD = insert(audit).returning(audit.c.id)  # built once: building it costs as much as running it

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from ledger.rows import AnyRow
 from ledger.stripe_tables import disputes
@@ -43,6 +43,19 @@ def list_disputes(connection: Connection, statuses: Sequence[str], count_max: in
     )
     if statuses:
         query = query.where(disputes.c.status.in_(statuses))
+    return [_dispute(row) for row in connection.execute(query.limit(count_max))]
+
+
+def newest_disputes(
+    connection: Connection, count_max: int, before: tuple[int, str] | None = None
+) -> list[Dispute]:
+    """Every dispute, the newest first; `before` is the moment (unix seconds) and id of the last one shown."""
+    created = func.coalesce(disputes.c.created, 0)
+    query = select(disputes).order_by(created.desc(), disputes.c.dispute_id.desc())
+    if before is not None:
+        at, dispute_id = before
+        same_moment = and_(created == at, disputes.c.dispute_id < dispute_id)
+        query = query.where(or_(created < at, same_moment))
     return [_dispute(row) for row in connection.execute(query.limit(count_max))]
 
 

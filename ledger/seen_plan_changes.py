@@ -104,10 +104,15 @@ def seen_of_subscription(connection: Connection, subscription_id: str) -> list[S
 
 
 def list_seen(
-    connection: Connection, states: Iterable[SeenPlanState], count_max: int
+    connection: Connection,
+    states: Iterable[SeenPlanState],
+    count_max: int,
+    before_id: int | None = None,
 ) -> list[SeenPlan]:
-    """The newest changes in these states (none named: in any), newest first."""
+    """The newest changes in these states (none named: in any), newest first; older than `before_id`."""
     query = select(seen_plan_changes).order_by(seen_plan_changes.c.id.desc()).limit(count_max)
+    if before_id is not None:
+        query = query.where(seen_plan_changes.c.id < before_id)
     named = [state.value for state in states]
     if named:
         query = query.where(seen_plan_changes.c.state.in_(named))

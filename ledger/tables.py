@@ -87,6 +87,7 @@ partial_index("ix_events_claimed_lane", events.c.lane, where="state = 'claimed'"
 partial_index("ix_events_parked", events.c.id, where="state = 'parked'")
 Index("ix_events_object", events.c.object_id)
 Index("ix_events_type", events.c.type, events.c.id)
+Index("ix_events_received", events.c.received_ms)
 
 cases = Table(
     "cases",
@@ -180,6 +181,7 @@ refund_intents = Table(
 Index("ix_refund_intents_due", refund_intents.c.state, refund_intents.c.next_attempt_ms)
 Index("ix_refund_intents_spend", refund_intents.c.first_sent_ms, refund_intents.c.currency)
 Index("ix_refund_intents_case", refund_intents.c.case_id)
+Index("ix_refund_intents_created", refund_intents.c.created_ms, refund_intents.c.id)
 
 brakes = Table(
     "brakes",

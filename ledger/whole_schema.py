@@ -10,6 +10,7 @@ import ledger.erasure_tables
 import ledger.fraud_tables
 import ledger.issue_tables
 import ledger.notice_tables
+import ledger.operator_tables
 import ledger.owner_tables
 import ledger.plan_change_tables
 import ledger.replay_tables

@@ -4,19 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from sqlalchemy import Connection
 
-from ledger.brake import Brake, lock_brakes, read_brake, set_brake
-from ledger.brake_release import release_all
-from ledger.refund_intents import due_intents
+from ledger.brake import Brake, read_brake
 from ledger.work_counts import count_effects
+from ops.brake_switch import release_money, stop_money
 from ops.moments import moment_text
-from ops.operator_context import ORIGIN, OperatorContext, current_actor
+from ops.operator_audit import shell_actor
+from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import counted, json_option, json_outcome, print_json, say
-from runtime.limits import SWEEP_ROWS_MAX
-from runtime.queues import SEND_REFUND_JOB
-from runtime.wiring import Wiring
 
 
 @click.group(epilog="Example: redress brake on --reason 'looking into a wrong refund'")
@@ -35,12 +31,8 @@ def on(operator: OperatorContext, reason: str | None) -> None:
     """
     given = require_reason(reason)
     with operator.wiring() as wiring:
-        with wiring.store.write() as connection:
-            _set(connection, wiring, stopped=True, reason=given)
-        with wiring.store.read() as connection:
-            intents = count_effects(connection, wiring.clock.now_ms()).intents
+        under_way = stop_money(wiring, shell_actor(), given)
     say("The brake is on: no refund leaves, and none is lost.")
-    under_way = intents["submitted"] + intents["unknown"]
     if under_way:
         say(f"{counted(under_way, 'refund')} had been handed to Stripe before; see `refunds list`.")
     say("`redress brake off --reason TEXT` releases it.")
@@ -54,18 +46,12 @@ def off(operator: OperatorContext, reason: str | None) -> None:
     """Release the brake: what it kept back is sent now, if nothing else keeps it back."""
     given = require_reason(reason)
     with operator.wiring() as wiring:
-        now_ms = wiring.clock.now_ms()
-        with wiring.store.write() as connection:
-            was_on = read_brake(connection).stopped
-            if was_on:
-                _set(connection, wiring, stopped=False, reason=given)
-            released = release_all(connection, now_ms) if was_on else 0
-        if not was_on:
-            say("The brake was not on; nothing was changed.")
-            return
-        rang = _ring(wiring, now_ms)
-    say("The brake is off.", f"{counted(released, 'refund')} that waited can leave now.")
-    say(*([] if rang else ["Redis is away; the sweeper finds them once it is back."]))
+        released = release_money(wiring, shell_actor(), given)
+    if released is None:
+        say("The brake was not on; nothing was changed.")
+        return
+    say("The brake is off.", f"{counted(released.refunds, 'refund')} that waited can leave now.")
+    say(*([] if released.rang else ["Redis is away; the sweeper finds them once it is back."]))
 
 
 @brake.command("status", epilog="Example: redress brake status --json")
@@ -87,24 +73,6 @@ def status(operator: OperatorContext, *, as_json: bool) -> None:
         say(f"{verb} by {standing.actor} at {when}: {standing.reason}")
     for reason, count in held.items():
         say(f"Kept back, {count}: {reason}")
-
-
-def _set(connection: Connection, wiring: Wiring, *, stopped: bool, reason: str) -> None:
-    lock_brakes(connection)
-    standing = Brake(
-        stopped=stopped,
-        reason=reason,
-        actor=current_actor(),
-        changed_ms=wiring.clock.now_ms(),
-    )
-    set_brake(connection, standing, origin=ORIGIN)
-
-
-def _ring(wiring: Wiring, now_ms: int) -> bool:
-    """Ring for what is due now; the sweeper rings for what is more than one page of it."""
-    with wiring.store.read() as connection:
-        due = due_intents(connection, now_ms, SWEEP_ROWS_MAX)
-    return all(wiring.wakeups.wake_effect(SEND_REFUND_JOB, intent_id) for intent_id in due)
 
 
 def _document(standing: Brake, held: Mapping[str, int]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from ledger.late_usage import late_credits
 from ledger.refund_queries import case_story
 from ledger.refund_requests import requests_of_case
 from ledger.states import CaseState, ClaimState
+from ops.case_acts import appeal
 from ops.clearing_command import clear_command
 from ops.moments import duration_text
-from ops.operator_audit import audit_act
+from ops.operator_audit import shell_actor
 from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.refund_story import print_story, story_document
@@ -23,14 +24,11 @@ from ops.ruling_commands import (
     approval_document,
     approve_command,
     deny_command,
-    desk_of,
+    refusals_told,
 )
 from ops.stated_facts import STATED_OPTION, read_stated
 from ops.terminal import counted, json_option, json_outcome, print_json, print_table, say
-from policy.rulings import RulingRefused
 from runtime.limits import SWEEP_ROWS_MAX
-from runtime.queues import JUDGE_REQUEST_JOB
-from workers.case_rulings import appeal_case
 from workers.terms_book import TermsBook
 
 
@@ -134,18 +132,8 @@ def appeal_command(
 ) -> None:
     """Have a case judged again with what the customer brought; if the rules still say no, a person decides."""
     given, stated = require_reason(reason), read_stated(facts)
-    with operator.wiring() as wiring:
-        with wiring.store.write() as connection:
-            desk = desk_of(operator, connection)
-            try:
-                request_id = appeal_case(desk, case_id, stated)
-            except RulingRefused as refused:
-                raise click.ClickException(f"{refused}.") from None
-            audit_act(
-                connection, "cases.appeal", f"case:{case_id}", now_ms=desk.now_ms, detail=given
-            )
-        if request_id is not None:
-            wiring.wakeups.wake_effect(JUDGE_REQUEST_JOB, request_id)
+    with operator.wiring() as wiring, refusals_told():
+        request_id = appeal(wiring, case_id, shell_actor(), given, stated)
     if request_id is None:
         say(f"Case {case_id} was appealed before, so a person decides: it is in the review queue.")
     else:

@@ -12,7 +12,7 @@ from policy.money import Money
 _HOLDS: Final = {True: "holds", False: "does not hold", None: "is open"}
 _MINOR: Final = "_minor"
 #: Compared values that are unix seconds; `refund_at` and `review_at` are confidences.
-_MOMENTS: Final = frozenset({"asked_at", "purchased_at"})
+_MOMENTS: Final = frozenset({"asked_at", "purchased_at", "due_by"})
 
 
 def decision_document(decision: Decision, titles: Mapping[Clause, str]) -> dict[str, Any]:
@@ -82,6 +82,11 @@ def print_clauses(decision: Decision, titles: Mapping[Clause, str]) -> None:
         _print_clause(result, titles, currency)
 
 
+def compared_texts(decision: Decision, result: ClauseResult) -> list[tuple[str, str]]:
+    """The values that a clause of the decision compared, by names, as people read them."""
+    return _pairs(result, _currency_of(decision))
+
+
 def _amount(amount: Money) -> dict[str, Any]:
     return {
         "minor": amount.amount_minor,
@@ -112,12 +117,16 @@ def _what_goes_with_it(decision: Decision) -> tuple[str, ...]:
 
 def _print_clause(result: ClauseResult, titles: Mapping[Clause, str], currency: str | None) -> None:
     say(f"  {result.clause} {_HOLDS[result.holds]}: {titles.get(result.clause, '')}")
-    compared = [
+    compared = _pairs(result, currency)
+    if compared:
+        print_facts(compared, indent=6)
+
+
+def _pairs(result: ClauseResult, currency: str | None) -> list[tuple[str, str]]:
+    return [
         (name.removesuffix(_MINOR).replace("_", " "), _compared(name, value, currency))
         for name, value in result.compared.items()
     ]
-    if compared:
-        print_facts(compared, indent=6)
 
 
 def _compared(name: str, value: Any, currency: str | None) -> str:
@@ -140,7 +149,10 @@ def _moment(seconds: int) -> str:
 def _currency_of(decision: Decision) -> str | None:
     if decision.amount is not None:
         return decision.amount.currency
-    request = decision.facts.get("request")
-    payment = (request if isinstance(request, dict) else decision.facts).get("payment")
-    currency = payment.get("currency") if isinstance(payment, dict) else None
-    return currency if isinstance(currency, str) else None
+    # The payment stands in the facts, or in the one thing that they are about: a request, a dispute, a ruling.
+    for facts in (decision.facts, *decision.facts.values()):
+        payment = facts.get("payment") if isinstance(facts, Mapping) else None
+        currency = payment.get("currency") if isinstance(payment, Mapping) else None
+        if isinstance(currency, str):
+            return currency
+    return None

@@ -42,31 +42,34 @@ def pack_of(
 
 def print_pack(pack: EvidencePack, now_ms: int) -> None:
     """The pack in short; it shows no personal data."""
+    dispute = pack.dispute
+    disputed = Money(amount_minor=dispute.amount_minor, currency=dispute.currency)
+    say(f"Dispute {dispute.dispute_id}: {disputed}, {dispute.status.replace('_', ' ')}")
+    print_facts(pack_facts(pack, now_ms), indent=2)
+
+
+def pack_facts(pack: EvidencePack, now_ms: int) -> list[tuple[str, str]]:
+    """The pack in short, by names; nothing in it tells of a person."""
     dispute, charge = pack.dispute, pack.charge
     captured = Money(amount_minor=charge.captured_minor, currency=charge.currency)
-    disputed = Money(amount_minor=dispute.amount_minor, currency=dispute.currency)
     used = sum(-row.credits for row in pack.facts.usage)
     accused = len(pack.facts.accused - {charge.charge_id})
-    say(f"Dispute {dispute.dispute_id}: {disputed}, {dispute.status.replace('_', ' ')}")
-    print_facts(
-        [
-            ("reason", f"{dispute.reason or 'none told'} {dispute.network_reason_code or ''}"),
-            ("time left", time_left(dispute, now_ms)),
-            ("payment", f"{charge.charge_id}: {captured}, {moment_text(charge.created * 1_000)}"),
-            ("product", pack.descriptions[charge.charge_id]),
-            ("terms", pack.terms_version),
-            ("used since", counted(used, "credit")),
-            (
-                "other payments",
-                f"{len(pack.facts.payments) - 1}, of which {accused} disputed or reported",
-            ),
-            ("decisions", str(len(pack.decisions))),
-            ("refund requests", str(len(pack.facts.requests))),
-            ("e-mails sent", str(len(pack.facts.notices))),
-            ("Visa CE 3.0", _compelling(pack)),
-        ],
-        indent=2,
-    )
+    return [
+        ("reason", f"{dispute.reason or 'none told'} {dispute.network_reason_code or ''}"),
+        ("time left", time_left(dispute, now_ms)),
+        ("payment", f"{charge.charge_id}: {captured}, {moment_text(charge.created * 1_000)}"),
+        ("product", pack.descriptions[charge.charge_id]),
+        ("terms", pack.terms_version),
+        ("used since", counted(used, "credit")),
+        (
+            "other payments",
+            f"{len(pack.facts.payments) - 1}, of which {accused} disputed or reported",
+        ),
+        ("decisions", str(len(pack.decisions))),
+        ("refund requests", str(len(pack.facts.requests))),
+        ("e-mails sent", str(len(pack.facts.notices))),
+        ("Visa CE 3.0", _compelling(pack)),
+    ]
 
 
 def _compelling(pack: EvidencePack) -> str:

@@ -28,8 +28,13 @@ def render_evidence(pack: EvidencePack) -> str:
         pack=pack,
         disputed=Money(amount_minor=dispute.amount_minor, currency=dispute.currency),
         due=None if dispute.due_by is None else _moment(dispute.due_by),
-        sections=[_payment(pack), _compelling(pack), *_lists(pack)],
+        sections=evidence_sections(pack),
     )
+
+
+def evidence_sections(pack: EvidencePack) -> list[EvidenceSection]:
+    """The parts of the page, in order; they hold personal data."""
+    return [_payment(pack), _compelling(pack), *_lists(pack)]
 
 
 def _payment(pack: EvidencePack) -> EvidenceSection:

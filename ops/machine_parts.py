@@ -15,7 +15,7 @@ from runtime.wiring import open_wiring
 from webhooks.merchant_doors import delivery_path
 
 #: One of each serves every merchant.
-SHARED: Final = ("web", "metrics")
+SHARED: Final = ("web", "metrics", "dashboard")
 
 
 def held_parts(held: ExitStack, settings: Settings) -> list[EmbeddedRedis]:

@@ -10,6 +10,7 @@ from ops.operator_context import OperatorContext
 
 _UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
+MOMENT_RULE: Final = "write 2h (ago), 2026-01-31 or 2026-01-31T12:00:00Z"
 
 
 class Moment(click.ParamType[int]):
@@ -19,17 +20,24 @@ class Moment(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The unix milliseconds of a moment, or a usage error that says how to write one."""
-        ago = _AGO.fullmatch(str(value))
-        if ago and ctx is not None:
-            operator = ctx.ensure_object(OperatorContext)
-            return operator.clock.now_ms() - int(ago[1]) * _UNITS_MS[ago[2]]
-        try:
-            moment = datetime.fromisoformat(str(value))
-            return (
-                round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1000
-            )
-        except (ValueError, OverflowError):
-            self.fail("write 2h (ago), 2026-01-31 or 2026-01-31T12:00:00Z", param, ctx)
+        now_ms = 0 if ctx is None else ctx.ensure_object(OperatorContext).clock.now_ms()
+        moment_ms = read_moment(str(value), now_ms)
+        if moment_ms is None:
+            self.fail(MOMENT_RULE, param, ctx)
+        return moment_ms
+
+
+def read_moment(text: str, now_ms: int) -> int | None:
+    """The unix milliseconds of a moment as people write it; None for what is none."""
+    ago = _AGO.fullmatch(text)
+    if ago:
+        return now_ms - int(ago[1]) * _UNITS_MS[ago[2]]
+    try:
+        moment = datetime.fromisoformat(text)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return round(aware.timestamp()) * 1000
+    except (ValueError, OverflowError):
+        return None
 
 
 def moment_text(at_ms: int | None) -> str:

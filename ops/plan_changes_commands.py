@@ -1,7 +1,8 @@
 """`redress plan change | list | show | withdraw`: changes of plan that are asked for here."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -11,15 +12,14 @@ from ledger.asked_plan_changes import (
     ChangeConflict,
     NewPlanChange,
     PlanChange,
-    change_by_id,
     list_changes,
     write_change,
 )
-from ledger.plan_change_leases import lock_subscription, withdraw_change
 from ledger.states import PlanChangeState, PlanEffect
 from ops.moments import moment_text, short_moment
-from ops.operator_audit import audit_act
+from ops.operator_audit import ActRefused, audit_act, shell_actor
 from ops.operator_context import OperatorContext
+from ops.plan_acts import existing_change, withdraw_asked
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import json_option, json_outcome, print_facts, print_json, print_table, say
 from runtime.call_limits import REQUEST_TEXT_CHARS_MAX
@@ -115,8 +115,8 @@ def list_command(
 @click.pass_obj
 def show_command(operator: OperatorContext, change_id: int, *, as_json: bool) -> None:
     """Tell everything about one change."""
-    with operator.wiring() as wiring, wiring.store.read() as connection:
-        change = _existing(connection, change_id)
+    with operator.wiring() as wiring, wiring.store.read() as connection, refusal_told():
+        change = existing_change(connection, change_id)
     if as_json:
         print_json(_document(change))
         return
@@ -151,19 +151,9 @@ def show_command(operator: OperatorContext, change_id: int, *, as_json: bool) ->
 @click.pass_obj
 def withdraw_command(operator: OperatorContext, change_id: int, *, reason: str | None) -> None:
     """Take back a change that has not taken effect; the plan then goes on as it is."""
-    given, now_ms = require_reason(reason), operator.clock.now_ms()
-    with operator.wiring() as wiring:
-        with wiring.store.write() as connection:
-            known = _existing(connection, change_id)
-            lock_subscription(connection, known.subscription_id)
-            change = _existing(connection, change_id, lock=True)
-            after = withdraw_change(connection, change, now_ms)
-            if after is None:
-                raise click.ClickException(
-                    f"Change {change_id} is {change.state}, so there is nothing to take back."
-                )
-            _audit(connection, "plan.withdraw", change_id, now_ms, given)
-        wiring.wakeups.wake_effect(CHANGE_PLAN_JOB, change_id)
+    given = require_reason(reason)
+    with operator.wiring() as wiring, refusal_told():
+        after = withdraw_asked(wiring, change_id, shell_actor(), given)
     if after.state is PlanChangeState.WITHDRAWN:
         say(f"Change {change_id} is taken back; nothing had been sent to Stripe.")
     else:
@@ -179,13 +169,13 @@ def _line(name: str, text: str) -> str:
     return given
 
 
-def _existing(connection: Connection, change_id: int, *, lock: bool = False) -> PlanChange:
-    change = change_by_id(connection, change_id, lock=lock)
-    if change is None:
-        raise click.ClickException(
-            f"There is no change {change_id}; `redress plan list` shows them all."
-        )
-    return change
+@contextmanager
+def refusal_told() -> Iterator[None]:
+    """Turn an act that cannot be done into its sentence."""
+    try:
+        yield
+    except ActRefused as refused:
+        raise click.ClickException(str(refused)) from None
 
 
 def _audit(connection: Connection, action: str, change_id: int, now_ms: int, detail: str) -> None:

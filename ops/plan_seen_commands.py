@@ -4,29 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from sqlalchemy import Connection
 
-from ledger.plan_change_leases import lock_subscription
-from ledger.seen_plan_changes import Items, SeenPlan, list_seen, seen_by_id
-from ledger.seen_plan_leases import settle_seen
+from ledger.seen_plan_changes import Items, SeenPlan, list_seen
 from ledger.states import SeenPlanState
 from ops.moments import moment_text, short_moment
-from ops.operator_audit import audit_act
+from ops.operator_audit import shell_actor
 from ops.operator_context import OperatorContext
+from ops.plan_acts import RESTORABLE, accept_seen, existing_seen, restore_seen
+from ops.plan_changes_commands import refusal_told
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import json_option, json_outcome, print_facts, print_json, print_table, say
 from runtime.limits import SWEEP_ROWS_MAX
-from runtime.queues import RESTORE_PLAN_JOB
-
-_ACCEPTABLE = frozenset(
-    {
-        SeenPlanState.WAITING,
-        SeenPlanState.OBSERVED,
-        SeenPlanState.REVIEW,
-        SeenPlanState.RESTORING,
-    }
-)
-_RESTORABLE = frozenset({SeenPlanState.OBSERVED, SeenPlanState.REVIEW})
 
 
 @click.command("seen", epilog="Example: redress plan seen --state review")
@@ -79,24 +67,9 @@ def seen_command(
 @click.pass_obj
 def accept_command(operator: OperatorContext, seen_id: int, *, reason: str | None) -> None:
     """Let a change stand that was made elsewhere, whatever the terms say; nothing more is done about it."""
-    given, now_ms = require_reason(reason), operator.clock.now_ms()
-    with operator.wiring() as wiring, wiring.store.write() as connection:
-        seen = _locked(connection, seen_id)
-        if seen.state not in _ACCEPTABLE:
-            raise click.ClickException(
-                f"Change {seen_id} is {seen.state}; only one that is waiting, observed, in review or"
-                " being put right can be accepted."
-            )
-        settle_seen(
-            connection,
-            seen,
-            now_ms,
-            state=SeenPlanState.ACCEPTED.value,
-            note=f"accepted: {given}",
-            next_attempt_ms=None,
-            fence=seen.fence + 1,
-        )
-        _audit(connection, "plan.accept", seen_id, now_ms, given)
+    given = require_reason(reason)
+    with operator.wiring() as wiring, refusal_told():
+        seen = accept_seen(wiring, seen_id, shell_actor(), given)
     begun = " What was done at Stripe before stays." if seen.restored_ms is not None else ""
     say(f"Change {seen_id} stands as it was made.{begun}")
 
@@ -110,34 +83,15 @@ def accept_command(operator: OperatorContext, seen_id: int, *, reason: str | Non
 @click.pass_obj
 def restore_command(operator: OperatorContext, seen_id: int, *, reason: str | None) -> None:
     """Have a change put right that waits for a person, even if the subscription was put right today already."""
-    given, now_ms = require_reason(reason), operator.clock.now_ms()
-    with operator.wiring() as wiring:
-        with wiring.store.write() as connection:
-            seen = _locked(connection, seen_id)
-            if seen.state not in _RESTORABLE:
-                raise click.ClickException(
-                    f"Change {seen_id} is {seen.state}; only one that is observed or in review can be"
-                    " put right."
-                )
-            settle_seen(
-                connection,
-                seen,
-                now_ms,
-                state=SeenPlanState.WAITING.value,
-                insisted=True,
-                note=f"to be put right: {given}",
-                next_attempt_ms=now_ms,
-                attempts=0,
-                fence=seen.fence + 1,
-            )
-            _audit(connection, "plan.restore", seen_id, now_ms, given)
-        wiring.wakeups.wake_effect(RESTORE_PLAN_JOB, seen_id)
+    given = require_reason(reason)
+    with operator.wiring() as wiring, refusal_told():
+        restore_seen(wiring, seen_id, shell_actor(), given)
     say(f"Change {seen_id} is looked at anew; `redress plan seen {seen_id}` tells how it stands.")
 
 
 def _show(operator: OperatorContext, seen_id: int, *, as_json: bool) -> None:
-    with operator.wiring() as wiring, wiring.store.read() as connection:
-        seen = _existing(connection, seen_id)
+    with operator.wiring() as wiring, wiring.store.read() as connection, refusal_told():
+        seen = existing_seen(connection, seen_id)
     if as_json:
         print_json(_document(seen))
         return
@@ -158,29 +112,11 @@ def _show(operator: OperatorContext, seen_id: int, *, as_json: bool) -> None:
         ],
         indent=2,
     )
-    if seen.state in _RESTORABLE:
+    if seen.state in RESTORABLE:
         say(
             f"`redress plan accept {seen_id} --reason TEXT` lets it stand,"
             f" `redress plan restore {seen_id} --reason TEXT` has it put right."
         )
-
-
-def _locked(connection: Connection, seen_id: int) -> SeenPlan:
-    lock_subscription(connection, _existing(connection, seen_id).subscription_id)
-    return _existing(connection, seen_id, lock=True)
-
-
-def _existing(connection: Connection, seen_id: int, *, lock: bool = False) -> SeenPlan:
-    seen = seen_by_id(connection, seen_id, lock=lock)
-    if seen is None:
-        raise click.ClickException(
-            f"There is no seen change {seen_id}; `redress plan seen` shows them all."
-        )
-    return seen
-
-
-def _audit(connection: Connection, action: str, seen_id: int, now_ms: int, detail: str) -> None:
-    audit_act(connection, action, f"seen_plan_change:{seen_id}", now_ms=now_ms, detail=detail)
 
 
 def _prices(items: Items) -> str:

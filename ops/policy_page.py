@@ -54,11 +54,12 @@ def render_page(terms: Terms, page_format: str, contact: str | None = None) -> s
         day=_day(terms),
         version=terms.version,
         contact=None if contact is None else _one_line(contact),
-        sections=_sections(terms),
+        sections=page_sections(terms),
     )
 
 
-def _sections(terms: Terms) -> list[PageSection]:
+def page_sections(terms: Terms) -> list[PageSection]:
+    """The parts of the page, in order."""
     told = sentences(terms)
     return [
         PageSection(

@@ -9,11 +9,11 @@ from ledger.parsing import Expected
 from ledger.replay_outcomes import EventOutcome
 from ledger.replay_runs import ReplayRun, begin_run, run_by_id
 from ledger.replaying import ReplayAuthor
-from ledger.scratch_ledger import scratch_ledger
 from ledger.states import ReplayState
 from ops.event_filters import ROW_MAX, event_filter, filter_options
 from ops.operator_context import ORIGIN, OperatorContext, current_actor
 from ops.reasons import REASON_OPTION, require_reason
+from ops.replay_forecast import make_forecast
 from ops.replay_report import forecast_document, plan_document, print_plan, print_tally
 from ops.replay_selection import LEDGER, STRIPE, Selection, select_events, selection_of
 from ops.replay_tally import ReplayTally
@@ -28,11 +28,8 @@ from ops.terminal import (
 )
 from ops.terms_choice import ChosenTerms, TermsChoice
 from runtime.wiring import Wiring
-from workers.catalogue_book import CatalogueBook
-from workers.gateway import StripeGateway
 from workers.gateway_errors import GatewayError
-from workers.replays import Forecaster, ReplayRunner, ReplayStalled
-from workers.terms_book import TermsBook
+from workers.replays import ReplayRunner, ReplayStalled
 
 _PER_SECOND_MAX: Final = 10_000
 
@@ -110,36 +107,26 @@ def _plan(wiring: Wiring, selection: Selection, given: dict[str, Any]) -> None:
 
 def _forecast(wiring: Wiring, selection: Selection, given: dict[str, Any]) -> dict[str, Any]:
     chosen: ChosenTerms | None = given["terms"]
-    settings = wiring.settings
-    tally = ReplayTally()
     total = "" if selection.plan is None else f" of {selection.plan.events}"
     progress_line("making a copy of the ledger …")
-    with scratch_ledger(wiring.store, settings.redress_data) as scratch:
-        forecaster = Forecaster(
-            live=wiring.store,
-            scratch=scratch,
-            settings=settings,
-            clock=wiring.clock,
-            gateway=None if settings.stripe_api_key is None else StripeGateway(settings),
-            terms=TermsBook.by(settings) if chosen is None else TermsBook((chosen.terms,)),
-            catalogue=CatalogueBook(settings.redress_catalogue),
+    try:
+        found = make_forecast(
+            wiring,
+            selection,
+            None if chosen is None else chosen.terms,
+            lambda done: progress_line(f"forecast of {done}{total} events"),
         )
-        try:
-            for batch in selection.source.batches(""):
-                tally.add(forecaster.work(batch))
-                tally.add_answers(forecaster.answers())
-                progress_line(f"forecast of {tally.events}{total} events")
-        except GatewayError as error:
-            raise click.ClickException(stripe_sentence(error)) from error
-        written = forecaster.written()
+    except GatewayError as error:
+        raise click.ClickException(stripe_sentence(error)) from error
     end_progress()
+    tally, written = found.tally, found.written
     if not given["as_json"]:
         under = "" if chosen is None else f" under the terms {chosen.named}"
         heading = f"What would become of {counted(tally.events, 'event')}{under}:"
         print_tally(tally, written, heading)
-        if forecaster.left_alone:
-            say(f"Left alone, {forecaster.left_alone}: not settled yet, or not ours to work on.")
-    return forecast_document(tally, written, forecaster.left_alone)
+        if found.left_alone:
+            say(f"Left alone, {found.left_alone}: not settled yet, or not ours to work on.")
+    return forecast_document(tally, written, found.left_alone)
 
 
 def _begin(wiring: Wiring, selection: Selection, reason: str, given: dict[str, Any]) -> int:

@@ -43,13 +43,7 @@ def print_plan(plan: ReplayPlan) -> None:
 
 def print_tally(tally: ReplayTally, written: WrittenSince | None, heading: str) -> None:
     """What becomes, or became, of the events; `written` is what a copy shows besides their decisions."""
-    say("", heading)
-    states = ", ".join(f"{count} {state}" for state, count in sorted(tally.states.items()))
-    say(f"  events: {states or 'none'}")
-    for note, count in tally.problems.most_common(_PROBLEMS_SHOWN):
-        say(f"  not decided, {count}: {note}")
-    for sentence in _consequences(tally, written):
-        say(f"  {sentence}")
+    say("", heading, *(f"  {sentence}" for sentence in tally_sentences(tally, written)))
     if tally.changes:
         say("")
         print_table(
@@ -61,6 +55,19 @@ def print_tally(tally: ReplayTally, written: WrittenSince | None, heading: str) 
     hidden = len(tally.changes) + tally.more_changes - _CHANGES_SHOWN
     if hidden > 0:
         say(f"{hidden} more are in --json.")
+
+
+def tally_sentences(tally: ReplayTally, written: WrittenSince | None) -> list[str]:
+    """What becomes, or became, of the events, in sentences without an end."""
+    states = ", ".join(f"{count} {state}" for state, count in sorted(tally.states.items()))
+    return [
+        f"events: {states or 'none'}",
+        *(
+            f"not decided, {count}: {note}"
+            for note, count in tally.problems.most_common(_PROBLEMS_SHOWN)
+        ),
+        *_consequences(tally, written),
+    ]
 
 
 def _consequences(tally: ReplayTally, written: WrittenSince | None) -> list[str]:

@@ -1,31 +1,21 @@
 """`redress cases approve` and `deny`: a person's ruling, and above a threshold the first of two words."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
-from sqlalchemy import Connection
 
-from ledger.approvals import Approval, drop_approval
-from ledger.cases import case_by_id
-from ledger.payment_facts import payments_by_charge
-from ops.operator_audit import audit_act
-from ops.operator_context import OperatorContext, current_actor
+from ledger.approvals import Approval
+from ops.case_acts import approve, deny
+from ops.operator_audit import shell_actor
+from ops.operator_context import OperatorContext
 from ops.reasons import REASON_OPTION, require_reason
 from ops.terminal import json_option, print_json, say
-from ops.typed_amount import read_amount_minor
-from policy.money import Money
 from policy.rulings import RulingRefused
-from workers.case_following import Desk
-from workers.case_rulings import Ruled, rule_on_case
-from workers.context import ring_for
-from workers.second_person import Wish, approve_case
-from workers.terms_book import TermsBook
+from workers.case_rulings import Ruled
 
 CASE_ARGUMENT = click.argument("case_id", type=int)
-
-#: What came of what a person said: a ruling, or a word that waits for a second one.
-Outcome = TypeVar("Outcome", bound=Ruled | Approval)
 
 
 @click.command(
@@ -56,18 +46,16 @@ def approve_command(
     nothing leaves before a second person has approved the same.
     """
     given = require_reason(reason)
-
-    def rule(desk: Desk) -> Ruled | Approval:
-        wish = Wish(
-            amount=_amount(desk.connection, case_id, amount),
+    with operator.wiring() as wiring, refusals_told():
+        ruled = approve(
+            wiring,
+            case_id,
+            shell_actor(),
+            given,
+            amount=amount,
             keeps_credits=keep_credits,
             keeps_subscription=keep_subscription,
-            actor=current_actor(),
-            reason=given,
         )
-        return approve_case(desk, TermsBook.by(desk.settings), case_id, wish)
-
-    ruled = _rule(operator, case_id, "cases.approve", given, rule)
     if isinstance(ruled, Approval):
         _tell_waiting(ruled, as_json=as_json)
     else:
@@ -84,58 +72,18 @@ def deny_command(
 ) -> None:
     """Refund nothing; the customer is told why, in the words of --reason, and how to appeal."""
     given = require_reason(reason)
-
-    def rule(desk: Desk) -> Ruled:
-        ruled = rule_on_case(
-            desk, TermsBook.by(desk.settings), case_id, amount_minor=None, explanation=given
-        )
-        drop_approval(desk.connection, case_id, desk.now_ms)
-        return ruled
-
-    _tell(case_id, _rule(operator, case_id, "cases.deny", given, rule), as_json=as_json)
+    with operator.wiring() as wiring, refusals_told():
+        ruled = deny(wiring, case_id, shell_actor(), given)
+    _tell(case_id, ruled, as_json=as_json)
 
 
-def desk_of(operator: OperatorContext, connection: Connection) -> Desk:
-    """Where a person rules: in this transaction, now."""
-    return Desk(connection=connection, settings=operator.settings(), now_ms=operator.clock.now_ms())
-
-
-def _rule(
-    operator: OperatorContext,
-    case_id: int,
-    action: str,
-    reason: str,
-    rule: Callable[[Desk], Outcome],
-) -> Outcome:
-    with operator.wiring() as wiring:
-        with wiring.store.write() as connection:
-            desk = desk_of(operator, connection)
-            try:
-                ruled = rule(desk)
-            except RulingRefused as refused:
-                raise click.ClickException(f"{refused}.") from None
-            waits = isinstance(ruled, Approval)
-            audit_act(
-                connection,
-                action,
-                f"case:{case_id}",
-                now_ms=desk.now_ms,
-                detail=reason,
-                result="waits for a second person" if waits else "done",
-            )
-        if isinstance(ruled, Ruled):
-            followed = ruled.followed
-            ring_for(wiring.wakeups, followed.intents, (), notices=followed.notices)
-    return ruled
-
-
-def _amount(connection: Connection, case_id: int, amount: str) -> Money:
-    case = case_by_id(connection, case_id)
-    known = {} if case is None else payments_by_charge(connection, [case.charge_id])
-    if case is None or case.charge_id not in known:
-        raise RulingRefused(f"there is no case {case_id}, or no charge of it")
-    payment = known[case.charge_id]
-    return Money(amount_minor=read_amount_minor(amount, payment), currency=payment.currency)
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Turn a ruling that cannot be into a sentence."""
+    try:
+        yield
+    except RulingRefused as refused:
+        raise click.ClickException(f"{refused}.") from None
 
 
 def _tell_waiting(approval: Approval, *, as_json: bool) -> None:

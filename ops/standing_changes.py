@@ -4,13 +4,19 @@ from sqlalchemy import Connection
 
 from ledger.accounts import Account, account_of, set_standing
 from ledger.engine import lock_names
-from ops.operator_audit import audit_act
+from ops.operator_audit import Actor, audit_act
 from runtime.settings import Settings
 from workers.product_notices import product_listens, tell_standing
 
 
 def change_standing(
-    connection: Connection, settings: Settings, account: Account, *, reason: str, now_ms: int
+    connection: Connection,
+    settings: Settings,
+    account: Account,
+    *,
+    reason: str,
+    now_ms: int,
+    by: Actor | None = None,
 ) -> int | None:
     """Write how a customer stands; the row id of the notice to the product, None where it has no news."""
     lock_names(connection, [f"account:{account.customer_id}"])
@@ -23,6 +29,7 @@ def change_standing(
         now_ms=now_ms,
         result=f"{account.standing} ({account.cause or 'no cause'})",
         detail=reason,
+        by=by,
     )
     if not product_listens(settings):
         return None

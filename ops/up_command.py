@@ -18,6 +18,8 @@ import click
 from rich.console import Console
 
 import ops
+from ledger.operator_tables import Role
+from ledger.operators import OperatorRefused, invite_operator, nobody_came_in
 from ops.demonstration import play_demonstration
 from ops.demonstration_stage import Stage, meet_the_sandbox
 from ops.machine_parts import SHARED, add_processes, held_parts, introduce_merchants, own_parts
@@ -30,9 +32,13 @@ from runtime.limits import RESTART_PAUSE_SECONDS_MAX
 from runtime.merchants import every_merchant
 from runtime.setting_values import Mode
 from runtime.settings import Settings, load_settings
+from runtime.wiring import open_wiring
 
 #: The sandbox takes any test key; this one says in every log what it is.
 SANDBOX_KEY = "sk_test_sandbox"
+
+#: What whoever comes in first is called, until they let others in by their names.
+_FIRST_ONE = "admin"
 
 #: How unruly the demonstration's deliveries are: repeated and reordered as on Stripe's worst days.
 _SANDBOX_COMMAND = "redress sandbox --repeats 0.08 --delays 0.15"
@@ -172,6 +178,8 @@ def _introduce(settings: Settings, console: Console) -> None:
     console.print(f"logs: {settings.redress_data / 'logs'}", highlight=False)
     metrics = f"http://{settings.redress_host}:{settings.redress_metrics_port}/metrics"
     console.print(f"metrics: {metrics}", highlight=False)
+    console.print(f"dashboard: {settings.redress_dashboard_url}", highlight=False)
+    _let_the_first_one_in(settings, console)
     if settings.stripe_api_key is None:
         return
     kind = "live" if settings.livemode else "test"
@@ -182,6 +190,20 @@ def _introduce(settings: Settings, console: Console) -> None:
     console.print(f"mode: {kind}, {settings.redress_mode}: {moves[settings.redress_mode]}")
     if settings.stripe_api_base is None:
         console.print(f"to forward events here: stripe listen --forward-to {address}")
+
+
+def _let_the_first_one_in(settings: Settings, console: Console) -> None:
+    """While nobody has ever come in, print a new link that lets one person in as admin; the one before is void."""
+    with open_wiring(settings) as wiring, wiring.store.write() as connection:
+        if not nobody_came_in(connection):
+            return
+        try:
+            secret = invite_operator(connection, _FIRST_ONE, Role.ADMIN, wiring.clock.now_ms())
+        except OperatorRefused:
+            return  # somebody is being let in by `redress operators` already
+    link = f"{settings.redress_dashboard_url}/welcome/{secret}"
+    console.print("nobody has come into the dashboard yet; this link lets one person in, once:")
+    console.print(link, highlight=False, soft_wrap=True)
 
 
 def _served_environ(settings: Settings) -> dict[str, str]:
@@ -223,6 +245,7 @@ def _require_free_ports(settings: Settings, *, sandbox: bool) -> None:
     wanted = {
         "REDRESS_WEB_PORT": settings.redress_web_port,
         "REDRESS_METRICS_PORT": settings.redress_metrics_port,
+        "REDRESS_OPS_PORT": settings.redress_ops_port,
     }
     if sandbox:
         wanted["REDRESS_SANDBOX_PORT"] = settings.redress_sandbox_port

@@ -35,6 +35,7 @@ _OF_THE_MACHINE: Final = frozenset(
     {
         *_ADDRESS,
         *("REDRESS_MERCHANTS", "REDRESS_MERCHANT", "STRIPE_CONNECT_WEBHOOK_SECRETS"),
+        "REDRESS_DASHBOARD_URL",
     }
 )
 

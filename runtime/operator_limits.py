@@ -50,3 +50,26 @@ SLOW_METRICS_SECONDS: Final = 300
 
 # Differences that a page of output shows; all of them are in its CSV and JSON.
 DIFFERENCES_SHOWN_MAX: Final = 50
+
+# A one-time link into the dashboard: long enough to reach a colleague, short enough to be found unused in no mailbox.
+INVITATION_MS: Final = 24 * 3_600_000
+
+# Sessions of the dashboard: OWASP's ASVS asks for an end without use and an end in any case.
+SESSION_IDLE_MS: Final = 15 * 60_000
+SESSION_MS_MAX: Final = 12 * 3_600_000
+# Before money moves, whoever is signed in shows again who they are, unless they just did.
+SESSION_FRESH_MS: Final = 5 * 60_000
+# That a person is still there is written this often, not at every click.
+SESSION_SEEN_EVERY_MS: Final = 60_000
+
+# Attempts to sign in from one address, or as one person by code, in so long. Passkeys and codes cannot be guessed in
+# any number of them: this keeps the noise out of the audit log and the work off the database.
+SIGN_IN_ATTEMPTS_MAX: Final = 10
+SIGN_IN_WINDOW_MS: Final = 10 * 60_000
+
+# Challenges for passkeys: open for so long, and so many at once, since anybody may ask for one.
+CHALLENGE_MS: Final = 5 * 60_000
+CHALLENGES_MAX: Final = 1_000
+
+# Codes for whoever has lost every passkey; 118 bits each.
+RECOVERY_CODES: Final = 10

@@ -75,6 +75,19 @@ def parse_http_address(text: object) -> str:
     return str(text).rstrip("/")
 
 
+def parse_dashboard_url(text: object) -> str:
+    """`https://host[:port]`, or http for this machine's own `localhost`; passkeys are bound to no bare address."""
+    url = str(text).rstrip("/").lower()
+    parts = _url_parts(url)
+    host = "" if parts is None else parts.hostname or ""
+    bare = host.replace(".", "").isdigit() or ":" in host
+    if parts is None or bare or url != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise ValueError("must be an address such as https://redress.shop.example, without a path")
+    if parts.scheme != "https" and (parts.scheme, host) != ("http", "localhost"):
+        raise ValueError("must begin with https://, because passkeys work over nothing else")
+    return url
+
+
 def parse_account(text: object) -> str:
     """A Stripe account's id."""
     if not re.fullmatch(r"acct_[A-Za-z0-9]+", str(text)):

@@ -51,7 +51,12 @@ def serve(settings: Settings, merchants: Mapping[str, Settings] | None = None) -
         if merchants:
             doors.start()
             held.callback(doors.close)
-        asyncio.run(_run(Reception(front, doors) if merchants else front, settings))
+        serve_front(Reception(front, doors) if merchants else front, settings)
+
+
+def serve_front(front: Front | Reception, settings: Settings, port: int | None = None) -> None:
+    """Have `front` answer on `redress_host` until SIGTERM or SIGINT; on `redress_web_port` unless told otherwise."""
+    asyncio.run(_run(front, settings, settings.redress_web_port if port is None else port))
 
 
 def build_committer(wiring: Wiring) -> Committer:
@@ -141,11 +146,11 @@ def build_readiness(wiring: Wiring) -> Readiness:
     )
 
 
-async def _run(front: Front | Reception, settings: Settings) -> None:
+async def _run(front: Front | Reception, settings: Settings, port: int) -> None:
     server = Server(
         front,
         address=settings.redress_host,
-        port=settings.redress_web_port,
+        port=port,
         interface=Interfaces.RSGI,
         http=HTTPModes.http1,
         websockets=False,
@@ -163,7 +168,7 @@ async def _run(front: Front | Reception, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     serving = asyncio.create_task(server.serve())
-    _log.info("web.serving", host=settings.redress_host, port=settings.redress_web_port)
+    _log.info("web.serving", host=settings.redress_host, port=port)
     stopping = asyncio.create_task(stopped.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server has no types

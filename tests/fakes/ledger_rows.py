@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import BigInteger, Boolean, Connection, Integer, Table, Text, insert
+from sqlalchemy import BigInteger, Boolean, Connection, Integer, LargeBinary, Table, Text, insert
 
 from ledger.cases import DUPLICATE_CHARGE, cases_about, open_case
 from ledger.decisions import append_decision
@@ -54,7 +54,7 @@ def new_event(event_id="evt_1", **changes) -> NewEvent:
 
 def put(connection: Connection, table: Table, **values) -> None:
     """Insert one row; columns that must have a value and were not named get an empty one."""
-    empty = {Text: "", BigInteger: 0, Integer: 0, Boolean: False}
+    empty = {Text: "", BigInteger: 0, Integer: 0, Boolean: False, LargeBinary: b""}
     for column in table.columns:
         if column.nullable or column.primary_key or column.server_default is not None:
             continue

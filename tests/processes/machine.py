@@ -124,6 +124,7 @@ class Machine:
             "REDRESS_WEB_PORT": str(self.web_port),
             "REDRESS_SANDBOX_PORT": str(self.sandbox_port),
             "REDRESS_METRICS_PORT": str(free_port()),
+            "REDRESS_OPS_PORT": str(free_port()),
             "DATABASE_URL": database_url,
             "REDIS_URL": self.redis.url,
             **(environ or {}),

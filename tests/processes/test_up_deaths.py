@@ -8,7 +8,10 @@ from tests.processes.shop import Shop
 from tests.processes.up_process import REFUND_SECONDS_MAX, STOP_SECONDS_MAX, Up
 
 #: What `redress up` starts; "valkey" is the program of the embedded queue server.
-NAMES = ("web", "worker", "effects", "notifier", "sweeper", "metrics", "sandbox", "valkey")
+NAMES = (
+    *("web", "worker", "effects", "notifier", "sweeper", "metrics", "dashboard"),
+    *("sandbox", "valkey"),
+)
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 

@@ -29,7 +29,9 @@ class Up:
 
     def __init__(self, folder, **environ):
         self.data = folder / "data"
-        self.web_port, self.sandbox_port, self.metrics_port = (free_port() for _ in range(3))
+        self.web_port, self.sandbox_port, self.metrics_port, self.ops_port = (
+            free_port() for _ in range(4)
+        )
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
         self._output = folder / "output.txt"
         self.environ = {
@@ -38,6 +40,7 @@ class Up:
             "REDRESS_DATA": str(self.data),
             "REDRESS_WEB_PORT": str(self.web_port),
             "REDRESS_METRICS_PORT": str(self.metrics_port),
+            "REDRESS_OPS_PORT": str(self.ops_port),
             "REDRESS_SANDBOX_PORT": str(self.sandbox_port),
             **environ,
         }

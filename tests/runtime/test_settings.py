@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from runtime.redis_socket import socket_url
-from runtime.settings import Mode, Settings, SettingsError, describe_settings, load_settings
+from runtime.settings import Mode, Settings, SettingsError, load_settings
+from runtime.settings_page import describe_settings
 
 KEY = "sk_test_51canaryKEY"
 LIVE_KEY = "rk_live_51canaryKEY"
@@ -284,7 +285,7 @@ def test_the_page_of_settings_is_current():
     page = Path(__file__).parents[2] / "docs" / "settings.md"
 
     assert describe_settings() == page.read_text(encoding="utf-8"), (
-        "run: python -m runtime.settings > docs/settings.md"
+        "run: python -m runtime.settings_page > docs/settings.md"
     )
 
 

@@ -148,6 +148,20 @@ If you have something that helps, answer this e-mail and leave the case's number
         id="under review",
     ),
     pytest.param(
+        {"template": "case_question", "question": "Which pictures\r\n\tfailed?"},
+        "A question about your request (case 17)",
+        f"""\
+Hello,
+
+a person looks at your request and would like to know:
+
+Which pictures failed?
+
+Please answer this e-mail and leave the case's number in the subject.
+{TERMS}""",
+        id="question",
+    ),
+    pytest.param(
         {"template": "request_review", "missing": ["purchase_date", "reason"], "reasons": OPEN},
         "We are looking at your request (case 17)",
         f"""\
@@ -251,9 +265,11 @@ def test_facts_are_not_guessed(noticed, left_out):
 def test_hostile_facts(noticed):
     """Whatever a text says, it stays one line of text in the body, escaped in HTML, and makes no header."""
     reasons = [{"id": HOSTILE, "title": HOSTILE, "holds": False}]
-    for template in ("refund_approved", "refund_denied", "request_review", "credits_restored"):
+    for template in sorted(
+        {param.values[0].get("template", "refund_approved") for param in GOLDEN}
+    ):
         hostile = {"terms_version": HOSTILE, "reasons": reasons, "case": HOSTILE}
-        hostile |= {"explanation": HOSTILE}
+        hostile |= {"explanation": HOSTILE, "question": HOSTILE}
         notice = noticed(email(template, template=template, **hostile))
         words = words_of(notice)
         parsed = message_from_bytes(mail_message(notice, SHOP).as_bytes(), policy=policy.default)

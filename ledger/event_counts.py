@@ -1,0 +1,47 @@
+"""How many events came when, and how long decisions take: what charts are drawn from."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from sqlalchemy import BigInteger, Connection, bindparam, func, select
+
+from ledger.states import EventState
+from ledger.tables import events
+
+
+def received_between(connection: Connection, edges_ms: Sequence[int]) -> list[int]:
+    """The number of events that were received from each edge (unix ms) until before the next one."""
+    return [
+        connection.execute(_COUNT, {"from_ms": begin, "until_ms": end}).scalar_one()
+        for begin, end in pairwise(edges_ms)
+    ]
+
+
+def decision_lags_ms(connection: Connection, count_max: int) -> list[int]:
+    """From Stripe's timestamp (whole seconds) to the decision, of the newest decided events; the shortest first.
+
+    Events that waited to be replayed are told by what came last.
+    """
+    rows = connection.execute(_LAGS, {"most": count_max})
+    return sorted(max(0, row.settled_ms - row.created * 1000) for row in rows)
+
+
+_RECEIVED: Final = events.c.received_ms
+_COUNT: Final = (
+    select(func.count())
+    .select_from(events)
+    .where(
+        bindparam("from_ms", type_=BigInteger) <= _RECEIVED,
+        bindparam("until_ms", type_=BigInteger) > _RECEIVED,
+    )
+)
+_NEWEST: Final = (
+    select(events.c.settled_ms, events.c.created, events.c.state)
+    .order_by(events.c.id.desc())
+    .limit(bindparam("most"))
+    .subquery()
+)
+_LAGS: Final = select(_NEWEST.c.settled_ms, _NEWEST.c.created).where(
+    _NEWEST.c.state == EventState.DECIDED.value, _NEWEST.c.settled_ms.is_not(None)
+)
