@@ -26,6 +26,7 @@ class Browser:
     client: Client
     secret: str = ""
     headers: dict = field(default_factory=dict)
+    address: str = "127.0.0.1"
 
     def get(self, path, **headers):
         """A page."""
@@ -51,6 +52,8 @@ class Browser:
             base_url=ORIGIN,
             data=data,
             headers={**self.headers, **cookie, **headers},
+            environ_base={"REMOTE_ADDR": self.address},
+            buffered=True,
         )
 
 
@@ -65,14 +68,14 @@ class DashboardRoom:
 
     def stranger(self):
         """A browser that nobody signed in."""
-        return Browser(Client(self.app))
+        return Browser(Client(self.app, use_cookies=False))
 
     def browser(self, role, name=None):
         """A browser of somebody of this role, who has just signed in."""
         operator_id = self.person(role, name)
         with self.people.write() as connection:
             secret = start_session(connection, operator_id, "127.0.0.1", self.clock.now_ms())
-        return Browser(Client(self.app), secret)
+        return Browser(Client(self.app, use_cookies=False), secret)
 
     def person(self, role, name=None):
         """Somebody of this role, who has come in; their row's id."""

@@ -84,8 +84,8 @@ TABLE = {
 }
 CLOSED = sorted(route for route, access in TABLE.items() if access is not None)
 FRESH = sorted(route for route in CLOSED if TABLE[route].endswith("fresh"))
-#: What a route may say to somebody who is let in, whatever it then finds.
-LET_IN = frozenset({200, 303, 400, 404, 503})
+#: What a route may say to somebody who is let in, whatever it then finds. A wrong proof of who one is, is told by 401.
+LET_IN = frozenset({200, 303, 400, 401, 404, 503})
 
 
 def flask_of(room):
