@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 run: .venv/.runtime
 	@$(BIN)/redress up
 
-test: .venv/.dev .venv/.promtool
+test: .venv/.dev .venv/.promtool .venv/.chromium
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: .venv/.dev
@@ -78,6 +78,11 @@ clean:
 	@cd .venv/prometheus && (apt-get download -qq prometheus 2>/dev/null || (apt-get update -qq && apt-get download -qq prometheus))
 	@cd .venv/prometheus && dpkg -x prometheus_*.deb . && mv usr/bin/promtool ..
 	@rm -rf .venv/prometheus
+
+# The browser of the tests: no wheel has one, Debian's package does. It has too many libraries to be only unpacked.
+.venv/.chromium: .venv/bin/python
+	@command -v chromium >/dev/null || (echo "installing Debian's package chromium (once)" && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null) || (echo "install chromium, as root: apt-get install chromium" >&2; exit 1)
+	@touch $@
 
 .venv-mutation/.ready: $(MUTATION_LOCK) pyproject.toml
 	@echo "installing the locked packages for mutation (once)"

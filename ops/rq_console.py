@@ -147,7 +147,7 @@ def cancel_job(redis: Redis, job_id: str) -> None:
 
 
 def pause_workers(redis: Redis) -> None:
-    """Have every worker stop before its next job. Nothing is lost: rows wait."""
+    """Have every worker stop: after the job that it is at, or, where it waits for one, after one more. Rows wait."""
     suspend(redis)
 
 

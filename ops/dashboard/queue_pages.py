@@ -132,10 +132,10 @@ def cancel(job_id: str) -> Response:
 @queues.post("/pause")
 @open_to(Role.OPERATOR)
 def pause() -> Response:
-    """Have every worker stop before its next job."""
+    """Have every worker stop, soon."""
     with refusals_said():
         _do("queue.pause", "queues")
-        flash("The workers stop before their next job. Events are still received; nothing is lost.")
+        flash("The workers are paused. Events are still received, and nothing is lost.")
     return _back()
 
 

@@ -136,10 +136,14 @@ def test_wrong_answers(empty_room, wrong):
     [
         *("", "null", "[]", "{}", '"text"', "\x00", '{"id": 1}', "{" * 2_000),
         '{"id":"a","rawId":"a","type":"public-key","response":{}}',
-        ('{"id":"YQ","rawId":"YQ","type":"public-key","response":{"clientDataJSON":"YQ",'
-        '"authenticatorData":"YQ","signature":"YQ"}}'),
-        ('{"id":"YQ","rawId":"YQ","type":"public-key","response":{"clientDataJSON":"W10",'
-        '"attestationObject":"YQ"}}'),
+        (
+            '{"id":"YQ","rawId":"YQ","type":"public-key","response":{"clientDataJSON":"YQ",'
+            '"authenticatorData":"YQ","signature":"YQ"}}'
+        ),
+        (
+            '{"id":"YQ","rawId":"YQ","type":"public-key","response":{"clientDataJSON":"W10",'
+            '"attestationObject":"YQ"}}'
+        ),
     ],
 )
 def test_what_is_no_answer(empty_room, credential):
