@@ -138,7 +138,7 @@ def requeue_job(redis: Redis, job_id: str) -> None:
 def cancel_job(redis: Redis, job_id: str) -> None:
     """Take a job that waits out of its queue. Raises JobGone."""
     job = _job(redis, job_id)
-    if job.get_status(refresh=True) in _BEYOND:
+    if _state(job) in _BEYOND:
         raise JobGone("The job is under way or over; there is nothing to cancel.")
     try:
         job.cancel()
@@ -216,7 +216,7 @@ def _line(job: Job) -> JobLine:
         job_id=job.id,
         name=called.rpartition(".")[2] if ours else _REDACTED,
         row=", ".join(str(arg) for arg in job.args) if ours else "",
-        state=str(job.get_status(refresh=False) or ""),
+        state=_state(job),
         enqueued_ms=_ms(job.enqueued_at),
         ended_ms=_ms(job.ended_at),
         failure=_failure(job),
@@ -227,6 +227,11 @@ def _gone(job_id: str) -> JobLine:
     return JobLine(
         job_id=job_id, name=_GONE, row="", state="", enqueued_ms=None, ended_ms=None, failure=""
     )
+
+
+def _state(job: Job) -> str:
+    status = job.get_status(refresh=False)
+    return "" if status is None else status.value
 
 
 def _failure(job: Job) -> str:

@@ -7,6 +7,7 @@ from flask import Flask, url_for
 
 from ops.dashboard.house import now_ms
 from ops.moments import duration_text, moment_text
+from ops.terminal import counted
 from policy.money import Money
 
 #: What a state means for whoever looks: done, under way, wants a person, went wrong.
@@ -48,6 +49,7 @@ def show_values(app: Flask) -> None:
         since=lambda at_ms: duration_text(now_ms() - at_ms),
         until=until,
         words=words,
+        counted=lambda number, name: counted(int(number), name),
         tone=tone,
         page_of=page_of,
         without=without,

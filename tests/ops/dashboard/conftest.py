@@ -53,17 +53,17 @@ def empty_room(store, tmp_path, no_queues):
     return DashboardRoom({"": wiring_of(worker_settings(tmp_path), store, clock, no_queues)}, clock)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def month_databases(database_templates, tmp_path_factory):
-    """Databases that live as long as a module's month."""
+    """Databases that live as long as the month."""
     made = Databases(database_templates, tmp_path_factory.mktemp("months"))
     yield made
     made.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def month(month_databases, tmp_path_factory):
-    """The month with a dispute and three duplicates, all told and worked on; shared by a module's tests."""
+    """The month with a dispute and three duplicates, all told and worked on; shared by all tests of a process."""
     store = month_databases.store(month_databases.url("sqlite"))
     played = PlayedMonth(store, tmp_path_factory.mktemp("month"))
     world = played.world

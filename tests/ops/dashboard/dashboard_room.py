@@ -9,7 +9,12 @@ from werkzeug.test import Client
 
 from ledger.operator_sessions import start_session
 from ledger.operator_tables import Role
-from ledger.operators import invite_operator, operator_by_name, use_invitation
+from ledger.operators import (
+    change_role,
+    invite_operator,
+    operator_by_name,
+    use_invitation,
+)
 from ledger.passkeys import make_recovery_codes
 from ops.dashboard.dashboard_app import create_dashboard
 from ops.dashboard.house import House
@@ -85,6 +90,8 @@ class DashboardRoom:
                 now_ms = self.clock.now_ms()
                 link = invite_operator(connection, named, Role(role), now_ms)
                 use_invitation(connection, link, now_ms)
+            elif operator_by_name(connection, named).role != role:
+                change_role(connection, named, Role(role))
             return operator_by_name(connection, named).operator_id
 
     def codes(self, operator_id):
