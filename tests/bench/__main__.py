@@ -25,6 +25,7 @@ from tests.bench.durable_postgres import DurablePostgres
 from tests.bench.figures import BASELINE, Figure, markdown, table
 from tests.bench.fraud_decisions import backtested, judged
 from tests.bench.memory import held
+from tests.bench.page_times import shown
 from tests.bench.prefill import prefill
 from tests.bench.refunding import refunded
 from tests.bench.replay_plans import planned
@@ -44,9 +45,10 @@ PARTS = (
     "backtest",
     "replay",
     "scrape",
+    "pages",
 )
 #: What may change with the number of events in the ledger, and is measured on each size.
-GROWING = ("accept", "drain", "decide", "refunds", "fraud", "replay", "scrape")
+GROWING = ("accept", "drain", "decide", "refunds", "fraud", "replay", "scrape", "pages")
 ENGINES = ("sqlite", "postgresql")
 
 
@@ -136,6 +138,7 @@ def _measured(
         "fraud": lambda: judged(stack, place, size, 100 if given.quick else 400),
         "replay": lambda: planned(stack, place),
         "scrape": lambda: scraped(stack, place),
+        "pages": lambda: shown(stack, place),
         "backtest": lambda: backtested(stack.folder, place, 3 if given.quick else 20),
     }
     for name, measure in parts.items():

@@ -48,6 +48,7 @@ AIMS = {
     ("decided, sustained", ""): 1_000,
     ("accepted to decided: p95 at 200/s", ""): 30,
     ("second charge to refund sent: p95", ""): 250,
+    ("dashboard: overview, first", ""): 300,
     ("memory of web under load", ""): 80,
     ("memory of worker under load", ""): 120,
 }
