@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, text
 
 from ledger.event_relations import objects_of_charge, objects_of_subscription
 from ledger.rows import AnyRow
@@ -25,6 +25,7 @@ class EventFilter:
     row_ids: tuple[int, ...] = ()
     types: tuple[str, ...] = ()  # `charge.*` is every type that begins with `charge.`
     states: tuple[EventState, ...] = ()
+    note: str | None = None  # a part of what is noted of a parked event
     object_id: str | None = None
     lane: str | None = None  # the customer, as a rule
     charge_id: str | None = None  # and what was done to it and what it paid
@@ -46,8 +47,7 @@ class EventFilter:
             found.append(or_(events.c.event_id.in_(self.event_ids), events.c.id.in_(self.row_ids)))
         if self.types:
             found.append(or_(*(_of_type(wanted) for wanted in self.types)))
-        if self.states:
-            found.append(events.c.state.in_([state.value for state in self.states]))
+        found += self._standing()
         for column, wanted in ((events.c.object_id, self.object_id), (events.c.lane, self.lane)):
             if wanted is not None:
                 found.append(column == wanted)
@@ -56,6 +56,14 @@ class EventFilter:
         if self.until_ms is not None:
             found.append(events.c.received_ms < self.until_ms)
         return found + self._related()
+
+    def _standing(self) -> list[ColumnElement[bool]]:
+        """The conditions of where the events stand, and of why."""
+        found = [_in_states(self.states)] if self.states else []
+        if self.note is not None:
+            told = events.c.note.contains(self.note, autoescape=True)
+            found += [_in_states((EventState.PARKED,)), told]
+        return found
 
     def _related(self) -> list[ColumnElement[bool]]:
         """The conditions that other tables answer."""
@@ -118,6 +126,11 @@ def decisions_from(connection: Connection, row_id: int) -> Sequence[AnyRow]:
         .where(decisions.c.event_row_id == row_id)
         .order_by(decisions.c.id)
     ).all()
+
+
+def _in_states(states: Sequence[EventState]) -> ColumnElement[bool]:
+    # Literal, so that the partial indexes apply.
+    return or_(*(events.c.state == text(f"'{state.value}'") for state in states))
 
 
 def _of_type(wanted: str) -> ColumnElement[bool]:

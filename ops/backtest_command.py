@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from ledger.list_entries import PERSON, entries
 from ledger.states import ListName
 from ops.backtest.backtest_run import Backtest, Backtested, InForce
+from ops.backtest.kept_backtests import KeptBacktest, keep_backtest
 from ops.backtest.outcome_tally import (
     VERDICT_WORDS,
     VERDICTS,
@@ -80,6 +81,7 @@ def backtest_command(
     """Tell what terms would have given back as fraud, looked at and let through, and what then happened.
 
     By score, as each event came; warnings are an outcome here. Nothing is written to the ledger, and nothing is sent.
+    The dashboard's page of the terms shows the newest ones.
     """
     book = TermsBook.by(operator.settings())
     trials: dict[str, InForce] = {IN_FORCE: book.in_force}
@@ -94,6 +96,10 @@ def backtest_command(
         except NoEvent as wrong:
             raise click.ClickException(f"{wrong}.") from wrong
     end_progress()
+    keep_backtest(
+        operator.settings().redress_data,
+        KeptBacktest(made_ms=operator.clock.now_ms(), since_ms=since, figures=_document(result)),
+    )
     if page is not None:
         page.write_text(render_backtest(result), encoding="utf-8")
     if as_json:

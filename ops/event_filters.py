@@ -25,6 +25,7 @@ _OPTIONS: Final = (
         type=click.Choice([state.value for state in EventState]),
         help="Where the events stand.",
     ),
+    click.option("--note", "note", help="A part of what is noted of a parked event."),
     click.option("--object", "object_id", help="Stripe's id of what the events are about."),
     click.option("--customer", "lane", help="The customer whose events are meant."),
     click.option("--charge", "charge_id", help="A charge, what was done to it, what it paid."),
@@ -45,6 +46,7 @@ _OPTIONS: Final = (
 
 
 _NAMING: Final = {
+    "note": "--note",
     "object_id": "--object",
     "lane": "--customer",
     "charge_id": "--charge",

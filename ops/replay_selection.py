@@ -28,6 +28,7 @@ FILE: Final = "file"
 _LEDGER_ONLY: Final = {
     "row_ids": "the number of a row",
     "states": "--state",
+    "note": "--note",
     "charge_id": "--charge",
     "subscription_id": "--subscription",
     "verdicts": "--decision",

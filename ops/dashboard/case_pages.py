@@ -21,7 +21,7 @@ from ledger.states import CaseState
 from ops.case_acts import appeal, approve, ask, deny, note_case_work
 from ops.dashboard.flashes import flash
 from ops.dashboard.form_values import FormRefused, actor, reason, refusals_said
-from ops.dashboard.house import house, now_ms, wiring
+from ops.dashboard.house import house, now_ms, wiring, write_down
 from ops.dashboard.listing import ROWS, Page, this_page, wanted, wanted_row
 from ops.dashboard.page_access import open_to
 from ops.decision_account import compared_texts
@@ -64,7 +64,20 @@ def show() -> str:
 @cases.get("/<int:case_id>")
 @open_to(Role.VIEWER)
 def one(case_id: int) -> str:
-    """Everything about one case."""
+    """Everything about one case but what the customer wrote."""
+    return _one(case_id, told=False)
+
+
+@cases.post("/<int:case_id>/told")
+@open_to(Role.OPERATOR)
+def told(case_id: int) -> str:
+    """The case with what the customer wrote; that it was looked at is written down first."""
+    with wiring().store.write() as connection:
+        write_down(connection, "cases.told_shown", f"case:{min(case_id, ROW_MAX)}")
+    return _one(case_id, told=True)
+
+
+def _one(case_id: int, *, told: bool) -> str:
     here = wiring()
     terms = TermsBook.by(here.settings)
     with here.store.read() as connection:
@@ -82,6 +95,7 @@ def one(case_id: int) -> str:
             titles=terms.newest.clause_titles,
             compared_texts=compared_texts,
             requests=requests_of_case(connection, case_id),
+            told=told,
             late=late_credits(connection, case_id),
             approval=waiting_approval(connection, case_id),
             left=left,

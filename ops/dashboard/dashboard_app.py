@@ -74,6 +74,7 @@ def create_dashboard(house: House) -> WsgiApplication:
         MAX_FORM_PARTS=_FORM_PARTS_MAX,
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
+    app.debug = False  # whatever FLASK_DEBUG says
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.extensions["redress"] = house

@@ -95,6 +95,7 @@ def wanted_events() -> EventFilter:
         {
             "types": _several("type"),
             "states": tuple(text for text in _several("state") if text in _STATES),
+            "note": wanted("note"),
             "object_id": wanted("object"),
             "lane": wanted("customer"),
             "charge_id": wanted("charge"),

@@ -49,6 +49,7 @@ def show_values(app: Flask) -> None:
         since=lambda at_ms: duration_text(now_ms() - at_ms),
         until=until,
         words=words,
+        share=lambda part: "-" if part is None else f"{part * 100:.0f} %",
         counted=lambda number, name: counted(int(number), name),
         tone=tone,
         page_of=page_of,

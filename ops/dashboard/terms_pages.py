@@ -6,6 +6,7 @@ from flask import Blueprint, abort, render_template
 
 from ledger.operator_tables import Role
 from ledger.shadow_verdicts import differing_verdicts, shadow_counts
+from ops.backtest.kept_backtests import kept_backtests
 from ops.dashboard.house import wiring
 from ops.dashboard.listing import ROWS, wanted
 from ops.dashboard.page_access import open_to
@@ -37,6 +38,7 @@ def show() -> str:
         shadow=None if shadow is None or path is None else path.name,
         counts=counts,
         differing=differing,
+        backtests=kept_backtests(here.settings.redress_data),
     )
 
 

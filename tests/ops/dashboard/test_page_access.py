@@ -25,6 +25,7 @@ TABLE = {
     "POST /cases/<int:case_id>/approve": f"{APPROVER} fresh",
     "POST /cases/<int:case_id>/ask": OPERATOR,
     "POST /cases/<int:case_id>/deny": APPROVER,
+    "POST /cases/<int:case_id>/told": OPERATOR,
     "POST /cases/<int:case_id>/work": OPERATOR,
     "GET /confirm": VIEWER,
     "POST /confirm/challenge": VIEWER,
