@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 
 from ops.metrics_exporter import installation_metrics
 from ops.operator_context import OperatorContext
+from ops.trace_feed import TracesMissing, traces_sent
 from runtime.logs import configure_logs
 
 
@@ -17,10 +18,11 @@ from runtime.logs import configure_logs
 def metrics(operator: OperatorContext, *, printed: bool) -> None:
     """Serve Prometheus' metrics of every merchant on REDRESS_METRICS_PORT, at /metrics.
 
-    They are counts and sums without personal data, and are for your own network: put nothing public before the port.
+    They are counts and sums without personal data, and are for your own network: put nothing public before the port. While
+    OTEL_EXPORTER_OTLP_ENDPOINT names an OpenTelemetry collector, the life of each event is sent there as a trace.
     """
     settings = operator.settings()
-    with installation_metrics(operator.everyone()) as found:
+    with installation_metrics(operator.everyone()) as (found, wirings):
         registry = CollectorRegistry()
         registry.register(found)
         if printed:
@@ -33,7 +35,12 @@ def metrics(operator: OperatorContext, *, printed: bool) -> None:
         server, thread = start_http_server(
             settings.redress_metrics_port, settings.redress_host, registry
         )
-        stopped.wait()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        try:
+            with traces_sent(wirings):
+                stopped.wait()
+        except TracesMissing as missing:
+            raise click.ClickException(str(missing)) from None
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()

@@ -46,10 +46,12 @@ def _process_files(settings: Settings) -> MultiProcessCollector:
 
 
 @contextmanager
-def installation_metrics(everyone: Mapping[str, Settings]) -> Iterator[InstallationMetrics]:
-    """The numbers of these merchants; nothing is connected before they are read."""
+def installation_metrics(
+    everyone: Mapping[str, Settings],
+) -> Iterator[tuple[InstallationMetrics, Mapping[str, Wiring]]]:
+    """The numbers of these merchants and where they are read; nothing is connected before that."""
     with ExitStack() as held:
         wirings = {
             name: held.enter_context(open_wiring(settings)) for name, settings in everyone.items()
         }
-        yield InstallationMetrics(wirings)
+        yield InstallationMetrics(wirings), wirings
