@@ -98,6 +98,11 @@ def remove_passkey(connection: Connection, operator_id: int, passkey_id: int, no
     return connection.execute(_REMOVE, values).rowcount == 1
 
 
+def remove_passkeys(connection: Connection, operator_id: int, now_ms: int) -> None:
+    """Take all of a person's passkeys away: they begin anew."""
+    connection.execute(_REMOVE_ALL, {"operator": operator_id, "removed": now_ms})
+
+
 def ask_challenge(
     connection: Connection,
     challenge: str,
@@ -200,6 +205,11 @@ _REMOVE: Final = (
         passkeys.c.operator_id == bindparam("operator"),
         _IN_USE,
     )
+    .values(removed_ms=bindparam("removed"))
+)
+_REMOVE_ALL: Final = (
+    update(passkeys)
+    .where(passkeys.c.operator_id == bindparam("operator"), _IN_USE)
     .values(removed_ms=bindparam("removed"))
 )
 _FORGET_CHALLENGES: Final = delete(sign_in_challenges).where(

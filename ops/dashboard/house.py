@@ -5,7 +5,7 @@ stands before its path, `/merchants/NAME/…`, as at the receiver.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from flask import abort, current_app, request
@@ -29,11 +29,12 @@ WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """`wirings` are by merchant, "" being the environment's own."""
+    """`wirings` are by merchant, "" being the environment's own; `kept` is what `remembered.py` keeps."""
 
     settings: Settings
     clock: Clock
     wirings: Mapping[str, Wiring]
+    kept: dict[tuple[str, ...], tuple[float, Any]] = field(default_factory=dict)
 
     @property
     def people(self) -> Store:

@@ -6,10 +6,12 @@ before the one that reads it.
 
 import hashlib
 import hmac
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, redirect, request, url_for
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from ledger.operator_sessions import OperatorSession, is_to_be_noted, note_seen, open_session
@@ -21,6 +23,7 @@ from ops.dashboard.visitor import admit_as, session, session_at_hand, visitor
 #: The prefix makes browsers insist on Secure, on the path /, and on no other host having set it.
 COOKIE: Final = "__Host-redress"
 LIVE_HEADER: Final = "X-Redress-Live"
+LIVE_PROBE: Final = "live"
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _CSRF_FIELD: Final = "csrf"
 
@@ -87,7 +90,11 @@ def safe_next(wanted: str) -> str:
 
 
 def _admit() -> AnyResponse | None:
-    if request.host != urlsplit(house().settings.redress_dashboard_url).netloc:
+    # Whoever looks whether the process lives asks by its address.
+    if (
+        request.endpoint != LIVE_PROBE
+        and request.host != urlsplit(house().settings.redress_dashboard_url).netloc
+    ):
         abort(421)
     if request.method not in _SAFE:
         _require_our_origin()
@@ -128,7 +135,8 @@ def _note_seen() -> None:
     # A page that only refreshes itself keeps nobody signed in.
     if LIVE_HEADER in request.headers or not is_to_be_noted(session(), now_ms()):
         return
-    with house().people.write() as connection:
+    # Where nothing can be written any more, pages can still be read.
+    with suppress(SQLAlchemyError), house().people.write() as connection:
         note_seen(connection, session(), now_ms())
 
 

@@ -1,26 +1,25 @@
-"""What costs a scan and changes slowly: kept in this process for a while, by merchant and name."""
+"""What costs a scan and changes slowly: kept by the house for a while, by name."""
 
-import threading
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from ops.dashboard.house import house
 
 Value = TypeVar("Value")
 
-_KEPT: Final[dict[tuple[int, tuple[str, ...]], tuple[float, Any]]] = {}
-_LOCK: Final = threading.Lock()
+_MOST: Final = 2_000
 
 
 def remembered(name: tuple[str, ...], seconds: float, make: Callable[[], Value]) -> Value:
     """What `make` told at most `seconds` ago."""
-    here, now = (id(house()), name), house().clock.monotonic()
-    with _LOCK:
-        kept = _KEPT.get(here)
-    if kept is not None and now - kept[0] < seconds:
-        value: Value = kept[1]
-        return value
+    kept, now = house().kept, house().clock.monotonic()
+    until, value = kept.get(name, (float("-inf"), None))
+    if now < until:
+        found: Value = value
+        return found
     made = make()
-    with _LOCK:
-        _KEPT[here] = (now, made)
+    if len(kept) >= _MOST:
+        for old in [one for one, (ends, _) in list(kept.items()) if ends <= now]:
+            kept.pop(old, None)
+    kept[name] = (now + seconds, made)
     return made

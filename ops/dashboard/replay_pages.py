@@ -1,5 +1,6 @@
 """Replaying events from the dashboard: the plan and a forecast first, then the work, in one bounded step."""
 
+import threading
 from typing import Final
 
 import click
@@ -29,6 +30,8 @@ replays: Final = Blueprint("replays", __name__, url_prefix="/replays")
 #: More is a command's work: a page must answer while somebody waits for it.
 EVENTS_MAX: Final = 200
 _PER_SECOND: Final = 100
+#: A forecast copies the ledger, some 20 s for each million events: one at a time, so that pages are served meanwhile.
+_FORECASTING: Final = threading.Lock()
 
 
 @replays.get("")
@@ -52,10 +55,14 @@ def forecast() -> str:
     """The same with what would become of them, found by doing it in a copy."""
     selection = _selection()
     _require_few(selection)
+    if not _FORECASTING.acquire(blocking=False):
+        raise FormRefused("Somebody else's forecast is being made; try again when it is there.")
     try:
         found = make_forecast(wiring(), selection, None, lambda _: None)
     except GatewayError as error:
         abort(503, stripe_sentence(error))
+    finally:
+        _FORECASTING.release()
     return _page(selection, found)
 
 

@@ -5,18 +5,19 @@ from typing import Final
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from ledger.operator_sessions import end_session
+from ledger.operator_sessions import end_session, end_sessions_of
 from ledger.operator_tables import ChallengePurpose, Role
 from ledger.operators import Operator, invited, nobody_came_in, use_invitation
-from ledger.passkeys import make_recovery_codes
+from ledger.passkeys import make_recovery_codes, remove_passkeys
 from ops.dashboard.house import house, now_ms
 from ops.dashboard.page_access import open_to
 from ops.dashboard.page_guard import let_out, safe_next
+from ops.dashboard.passkey_exchange import PasskeyRefused
 from ops.dashboard.signing_in import (
     SignInRefused,
+    add_passkey_of,
     challenge_answer,
     code_owner,
-    keep_passkey,
     note_about,
     passkey_owner,
     welcome_in,
@@ -92,25 +93,34 @@ def ask(secret: str) -> tuple[str, int, dict[str, str]]:
 def settle(secret: str) -> Response | tuple[str, int]:
     """Keep the new passkey, use the link up, and sign in."""
     guest = _guest(secret)
-    if not keep_passkey(guest):
+    try:
+        return _come_in(guest, secret, request.form.get("credential", ""))
+    except PasskeyRefused:
         page = render_template("welcome.html", operator=guest, secret=secret, refused=True)
         return page, 400
-    return _come_in(guest, secret, with_passkey=True)
 
 
 @welcome.post("/codes")
 @open_to(None)
 def settle_without(secret: str) -> Response:
     """Use the link up without a passkey: by recovery codes alone, for a browser that has none."""
-    return _come_in(_guest(secret), secret, with_passkey=False)
+    return _come_in(_guest(secret), secret, None)
 
 
-def _come_in(guest: Operator, secret: str, *, with_passkey: bool) -> Response:
+def _come_in(guest: Operator, secret: str, made: str | None) -> Response:
+    """Begin anew with the passkey that was `made`: whatever opened before for this person, opens no more.
+
+    All of it or nothing: a link that two people use at once lets one of them in, and leaves no key of the other's.
+    """
     with house().people.write() as connection:
         if use_invitation(connection, secret, now_ms()) is None:
             abort(404)
+        remove_passkeys(connection, guest.operator_id, now_ms())
+        end_sessions_of(connection, guest.operator_id, now_ms())
+        if made is not None:
+            add_passkey_of(connection, guest, made)
         codes = make_recovery_codes(connection, guest.operator_id, now_ms())
-        detail = "with a passkey" if with_passkey else "with recovery codes alone"
+        detail = "with recovery codes alone" if made is None else "with a passkey"
         note_about(connection, guest, "operator.came_in", detail)
     entered = welcome_in(guest, url_for("overview.show"))
     # The codes are shown by this answer and by nothing else.

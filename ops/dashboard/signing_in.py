@@ -105,11 +105,19 @@ def keep_passkey(operator: Operator) -> bool:
     """Keep the passkey that the form brings; False when it proves nothing or is known already."""
     try:
         with house().people.write() as connection:
-            exchange().add(connection, operator, request.form.get("credential", ""), now_ms())
-            note_about(connection, operator, "passkey.added", address())
-    except (PasskeyRefused, IntegrityError):
+            add_passkey_of(connection, operator, request.form.get("credential", ""))
+    except PasskeyRefused:
         return False
     return True
+
+
+def add_passkey_of(connection: Connection, operator: Operator, made: str) -> None:
+    """Keep the passkey that a browser made. Raises PasskeyRefused; the transaction is then to be given up."""
+    try:
+        exchange().add(connection, operator, made, now_ms())
+    except IntegrityError as known:
+        raise PasskeyRefused from known
+    note_about(connection, operator, "passkey.added", address())
 
 
 def note_about(

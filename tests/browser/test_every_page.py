@@ -115,6 +115,17 @@ def test_the_doors(viewer, chromium, installation):
     stranger.close()
 
 
+def test_the_log_tells_no_secret(installation, admin):
+    """Whatever was done so far, the dashboard's log has no link, code, session or address of anybody."""
+    admin.see("/")
+    [session] = [one["value"] for one in admin.context.cookies() if "said" not in one["name"]]
+    log = (installation.up.data / "logs" / "dashboard.log").read_text()
+    canaries = (installation.link.rpartition("/")[2], session, *admin.codes, "ada@example.com")
+
+    assert "web.serving" in log
+    assert [] == [canary for canary in canaries if canary in log]
+
+
 def test_times_are_the_viewers(chromium, installation, admin):
     """A time is shown in the zone of who looks, and says UTC on hover."""
     tokyo = {"timezone_id": "Asia/Tokyo", "locale": "en-GB"}

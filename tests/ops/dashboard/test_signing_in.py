@@ -434,3 +434,35 @@ def test_the_doors_are_shut_without_a_database(empty_room):
 
     assert 503 == answer.status_code
     assert "database does not answer" in text_of(answer)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_who_begins_anew(empty_room):
+    """A second link for the same person: once it is used, lost passkeys, codes and sessions open nothing any more."""
+    lost, new, browser = SoftPasskey(ORIGIN), SoftPasskey(ORIGIN), empty_room.stranger()
+    old_codes = codes_on(welcomed(empty_room, lost))
+    sign_in(browser, lost)
+    link = invited(empty_room)
+    assert 200 == browser.get("/").status_code
+
+    made = new.made(options_of(empty_room.stranger(), f"{link}/challenge"))
+    empty_room.stranger().post(f"{link}/passkey", {"credential": made})
+
+    assert 303 == browser.get("/").status_code
+    assert 401 == sign_in(empty_room.stranger(), lost).status_code
+    form = {"name": "ada", "code": old_codes[0]}
+    assert 401 == empty_room.stranger().post("/sign-in/code", form).status_code
+    assert 303 == sign_in(empty_room.stranger(), new).status_code
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_wrong_passkey_uses_no_link_up(empty_room):
+    """Whose browser fails at the door tries again with the same link, and what failed left no key."""
+    link, passkey = invited(empty_room), SoftPasskey(ORIGIN)
+    options = options_of(empty_room.stranger(), f"{link}/challenge")
+    wrong = passkey.made(options, origin=ELSEWHERE)
+    assert 400 == empty_room.stranger().post(f"{link}/passkey", {"credential": wrong}).status_code
+    assert 401 == sign_in(empty_room.stranger(), passkey).status_code
+
+    made = passkey.made(options_of(empty_room.stranger(), f"{link}/challenge"))
+    assert 200 == empty_room.stranger().post(f"{link}/passkey", {"credential": made}).status_code
