@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from ops.diagnosis import Diagnosis, Level
 from ops.failure_sentences import redis_sentence
 from ops.queue_readings import WORKED_BY, QueueReading, read_queues
+from ops.rq_console import are_paused
 from runtime.limits import QUEUE_JOBS_MAX
 from runtime.setting_values import Mode
 from runtime.settings import Settings
@@ -77,6 +78,7 @@ def diagnose_redis(wiring: Wiring) -> Iterator[Diagnosis]:
         persistence: dict[str, Any] = wiring.redis.info("persistence")
         memory: dict[str, Any] = wiring.redis.info("memory")
         queues = read_queues(wiring.redis, wiring.clock.now_ms())
+        paused = are_paused(wiring.redis)
     except RedisError as error:
         yield Diagnosis(
             subject="Redis",
@@ -87,6 +89,13 @@ def diagnose_redis(wiring: Wiring) -> Iterator[Diagnosis]:
         return
     yield _persistence(bool(persistence.get("aof_enabled")))
     yield _eviction(str(memory.get("maxmemory_policy", "noeviction")))
+    if paused:
+        yield Diagnosis(
+            subject="workers",
+            level=Level.FAIL,
+            found="paused: events and refunds wait",
+            mend="run `redress queue resume --reason TEXT`",
+        )
     for queue in queues:
         yield _queue(queue)
 

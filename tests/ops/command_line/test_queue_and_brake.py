@@ -224,3 +224,32 @@ def test_failed_notices(world, clock):
     assert "2, the oldest for 2 min" in ran.stdout
     assert f"`redress notices retry {failed[0]} --reason TEXT`" in ran.stdout
     assert 80 >= max(len(line) for line in ran.stdout.splitlines() if "notice" in line)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_pause_and_resume(world, redis):
+    """The workers are stopped and let go on, with the reason; who looks is told that they rest."""
+    redress, store = world
+    assert 2 == redress("queue", "pause").exit_code
+    assert 0 == redress("queue", "pause", "--reason", "an incident").exit_code
+    assert redis.exists("rq:suspended")
+    assert redress.json("queue", "status")["paused"] is True
+    assert "The workers are paused" in redress("queue", "status").stdout
+    assert "paused: events and refunds wait" in redress("doctor").stdout
+
+    redress("queue", "resume", "--reason", "it is over")
+
+    assert redress.json("queue", "status")["paused"] is False
+    with store.read() as connection:
+        found = [(one.action, one.detail) for one in entries_about(connection, "queues")]
+    assert [("queue.pause", "an incident"), ("queue.resume", "it is over")] == found
+
+
+def test_pause_without_redis(world):
+    """Where nobody can be stopped, it is told, and nobody is said to have been."""
+    redress, store = world
+    ran = redress("queue", "pause", "--reason", "an incident")
+    assert 1 == ran.exit_code
+    assert "Redis does not answer" in ran.stderr
+    with store.read() as connection:
+        assert not entries_about(connection, "queues")
