@@ -311,6 +311,21 @@ def test_guessing(empty_room):
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_guessing_ten_thousand_times(empty_room):
+    """Of 10,000 guesses ten are judged; the others are all answered alike, and write nothing."""
+    guesser = empty_room.stranger()
+    answers = [
+        guesser.post("/sign-in/code", {"name": "ada", "code": f"wrong-{number}"})
+        for number in range(10_000)
+    ]
+
+    assert [401] * 10 + [429] * 9_990 == [answer.status_code for answer in answers]
+    assert 1 == len({answer.text for answer in answers[10:]})
+    with empty_room.people.read() as connection:
+        assert 10 == len(connection.execute(select(audit.c.id)).all())
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_guessing_one_persons_code_from_everywhere(empty_room):
     """A name takes ten wrong codes, wherever they come from; its passkey goes on working."""
     passkey = SoftPasskey(ORIGIN)
