@@ -88,6 +88,15 @@ partial_index("ix_events_parked", events.c.id, where="state = 'parked'")
 Index("ix_events_object", events.c.object_id)
 Index("ix_events_type", events.c.type, events.c.id)
 Index("ix_events_received", events.c.received_ms)
+# Partial so that searches by a customer, which say that the lane is not empty, find it, and SQLite does not take it for
+# the workers' claims: those are to use `ix_events_claimed_lane`, or each would walk a customer's whole history.
+Index(
+    "ix_events_lane",
+    events.c.lane,
+    events.c.id,
+    sqlite_where=text("lane > ''"),
+    postgresql_where=text("lane > ''"),
+)
 
 cases = Table(
     "cases",

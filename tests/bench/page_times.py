@@ -37,6 +37,7 @@ def shown(stack: Stack, place: Mapping[str, object]) -> Iterator[Figure]:
         "events": "/events",
         "events, deep": f"/events?before={max(60, newest // 10)}",
         "events, parked": "/events?state=parked",
+        "events of a customer": f"/events?customer={_lane(stack, newest // 3)}",
         "cases": "/cases",
         "cases, deep": f"/cases?after={_CASES * 9 // 10}&due={_CASES * 9 // 10}",
         "audit": "/audit",
@@ -76,6 +77,12 @@ def _wiring(settings, stack: Stack, clock: SystemClock, redis: Redis) -> Wiring:
 def _newest(stack: Stack) -> int:
     with stack.store.read() as connection:
         return connection.execute(select(func.max(events.c.id))).scalar_one()
+
+
+def _lane(stack: Stack, row_id: int) -> str:
+    with stack.store.read() as connection:
+        query = select(events.c.lane).where(events.c.id >= row_id).order_by(events.c.id).limit(1)
+        return str(connection.execute(query).scalar_one())
 
 
 def _fill(stack: Stack, now_ms: int) -> None:

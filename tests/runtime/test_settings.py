@@ -112,6 +112,40 @@ def test_redis_urls(load, url):
 
 
 @pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://redress.shop.example", "https://redress.shop.example"),
+        ("https://Redress.Shop.example:8443/", "https://redress.shop.example:8443"),
+        ("http://localhost:9000", "http://localhost:9000"),
+    ],
+)
+def test_dashboard_urls(load, given, used):
+    """The dashboard is at a host name over TLS, or at this machine's own; by default on its port."""
+    assert used == load(REDRESS_DASHBOARD_URL=given).redress_dashboard_url
+    assert "http://localhost:9001" == load(REDRESS_OPS_PORT="9001").redress_dashboard_url
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("http://redress.shop.example", "must begin with https://"),
+        ("ftp://localhost", "must begin with https://"),
+        ("http://127.0.0.1:8001", "must be an address such as"),
+        ("https://[::1]:8001", "must be an address such as"),
+        ("https://10.0.0.1", "must be an address such as"),
+        ("https://shop.example/redress", "must be an address such as"),
+        ("https://ada@shop.example", "must be an address such as"),
+        ("https://shop.example:0", "must be an address such as"),
+        ("shop.example", "must be an address such as"),
+    ],
+)
+def test_dashboard_urls_that_no_passkey_can_have(load, given, sentence):
+    """Passkeys are bound to a host name over TLS: anything else stops the start."""
+    with pytest.raises(SettingsError, match=sentence):
+        load(REDRESS_DASHBOARD_URL=given)
+
+
+@pytest.mark.parametrize(
     ("text", "caps"),
     [
         pytest.param("*=0", {"*": 0}, id="nothing without a person"),

@@ -1,7 +1,7 @@
 """The people who use the dashboard, and the indexes that its lists and charts need.
 
-When: before the first process of this version starts. Where there are millions of events, the new index of
-`events` takes some seconds for each million, during which nothing is received (Stripe delivers again).
+When: before the first process of this version starts. Where there are millions of events, the new indexes of
+`events` take some seconds for each million, during which nothing is received (Stripe delivers again).
 """
 
 import sqlalchemy as sa
@@ -138,6 +138,14 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_sign_in_challenges_expires", "sign_in_challenges", ["expires_ms"], unique=False
+    )
+    op.create_index(
+        "ix_events_lane",
+        "events",
+        ["lane", "id"],
+        unique=False,
+        sqlite_where=sa.text("lane > ''"),
+        postgresql_where=sa.text("lane > ''"),
     )
     op.create_index("ix_events_received", "events", ["received_ms"], unique=False)
     op.create_index(
