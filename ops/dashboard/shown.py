@@ -9,6 +9,7 @@ from ops.dashboard.house import now_ms
 from ops.moments import duration_text, moment_text
 from ops.terminal import counted
 from policy.money import Money
+from workers.business_days import business_days_until
 
 #: What a state means for whoever looks: done, under way, wants a person, went wrong.
 _TONES: Final = {
@@ -48,6 +49,7 @@ def show_values(app: Flask) -> None:
         lasting=duration_text,
         since=lambda at_ms: duration_text(now_ms() - at_ms),
         until=until,
+        due=due,
         words=words,
         share=lambda part: "-" if part is None else f"{part * 100:.0f} %",
         counted=lambda number, name: counted(int(number), name),
@@ -79,6 +81,14 @@ def until(at_ms: int) -> str:
 def without(values: dict[str, Any], *names: str) -> dict[str, Any]:
     """The values but those of these names."""
     return {name: value for name, value in values.items() if name not in names}
+
+
+def due(at_ms: int) -> str:
+    """`in 3 business days`, `today, in 2 h 5 min`, or how late it is."""
+    days = business_days_until(now_ms(), at_ms)
+    if days:
+        return f"in {counted(days, 'business day')}"
+    return until(at_ms) if at_ms < now_ms() else f"today, {until(at_ms)}"
 
 
 def words(name: Any) -> str:

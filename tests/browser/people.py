@@ -19,7 +19,7 @@ class Person:
         self.url, self.name = url, name
         self.context = chromium.new_context(java_script_enabled=scripts, **screen)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(45_000)
         self.complaints = []
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -356,9 +356,10 @@ def test_names_cannot_be_found_out(empty_room):
             pages.add(stranger.post("/sign-in/code", {"name": name, "code": "wrong"}).text)
             times.append(time.perf_counter() - began)
 
-    medians = [sorted(times)[len(times) // 2] for times in took.values()]
+    # The quickest of each: what a busy machine adds is no difference between them.
+    ada, nobody = (min(times) for times in took.values())
     assert 1 == len(pages)
-    assert abs(medians[0] - medians[1]) < 0.005
+    assert abs(ada - nobody) < 0.005
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
