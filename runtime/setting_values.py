@@ -78,6 +78,8 @@ def parse_http_address(text: object) -> str:
 def parse_dashboard_url(text: object) -> str:
     """`https://host[:port]`, or http for this machine's own `localhost`; passkeys are bound to no bare address."""
     url = str(text).rstrip("/").lower()
+    # Browsers leave the usual port out when they say where a form comes from.
+    url = url.removesuffix(":443") if url.startswith("https:") else url.removesuffix(":80")
     parts = _url_parts(url)
     host = "" if parts is None else parts.hostname or ""
     bare = host.replace(".", "").isdigit() or ":" in host

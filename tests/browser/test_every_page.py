@@ -141,6 +141,18 @@ def test_times_are_the_viewers(chromium, installation, admin):
     assert f" {hour:02}{utc[13:19]}" in shown
 
 
+def test_keys_can_be_turned_off(admin, names):  # noqa: ARG001 -- a case stands in the list
+    """Single keys do nothing for who turned them off, until they are turned on again."""
+    admin.see("/cases")
+    for label, rows in (("Turn the keys off", 0), ("Turn the keys on", 1)):
+        admin.page.locator(".menu summary").click()
+        admin.page.get_by_role("button", name=label).click()
+        admin.page.locator("h1").click()
+        admin.page.keyboard.press("j")
+        assert rows == admin.page.locator("tr.at").count()
+        admin.see("/cases")
+
+
 def test_pages_refresh_themselves(installation, admin):
     """What an operator looks at is never older than some seconds, and a form that is typed in is left alone."""
     admin.see("/brake")

@@ -117,6 +117,8 @@ def test_redis_urls(load, url):
         ("https://redress.shop.example", "https://redress.shop.example"),
         ("https://Redress.Shop.example:8443/", "https://redress.shop.example:8443"),
         ("http://localhost:9000", "http://localhost:9000"),
+        ("https://redress.shop.example:443", "https://redress.shop.example"),
+        ("http://localhost:80", "http://localhost"),
     ],
 )
 def test_dashboard_urls(load, given, used):

@@ -43,13 +43,26 @@ function keepLive() {
   setTimeout(look, again);
 }
 
+/* Who speaks to the machine, or types by accident, turns single keys off (WCAG 2.1.4); the browser remembers it. */
+const KEYS = "redress-keys";
+const keysOn = () => localStorage.getItem(KEYS) !== "off";
+
+function offerKeys() {
+  const button = document.querySelector("[data-keys]");
+  if (!button) return;
+  const tell = () => { button.textContent = keysOn() ? "Turn the keys off" : "Turn the keys on"; };
+  button.closest("li").hidden = false;
+  button.addEventListener("click", () => { localStorage.setItem(KEYS, keysOn() ? "off" : "on"); tell(); });
+  tell();
+}
+
 /* j and k walk through a list, Enter opens, other keys go where a page says. Nothing while somebody types. */
 function listenForKeys() {
   const rows = [...document.querySelectorAll("table[data-rows] tbody tr")];
   let at = -1;
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea, [contenteditable]");
-    if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || typing || !keysOn()) return;
     if ((event.key === "j" || event.key === "k") && rows.length) {
       rows[at]?.classList.remove("at");
       at = Math.min(rows.length - 1, Math.max(0, at + (event.key === "j" ? 1 : -1)));
@@ -127,5 +140,6 @@ function preparePasskeys() {
 localTimes(document);
 labelCells(document);
 keepLive();
+offerKeys();
 listenForKeys();
 preparePasskeys();
