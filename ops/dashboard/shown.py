@@ -33,9 +33,9 @@ _TONES: Final = {
     ),
     "look": (
         *("parked", "review", "unknown", "needs_response", "warning_needs_response", "unmatched"),
-        *("observed", "suspended", "held"),
+        *("observed", "suspended", "held", "close"),
     ),
-    "bad": ("rejected", "failed", "lost", "refused", "terminated", "on", "overdue"),
+    "bad": ("rejected", "failed", "lost", "refused", "terminated", "on", "reached"),
 }
 _TONE_OF: Final = {state: tone for tone, states in _TONES.items() for state in states}
 
