@@ -18,7 +18,7 @@ from ops.dashboard.house import now_ms, wiring, write_down
 from ops.dashboard.listing import ROWS, page_of_rows, wanted, wanted_row
 from ops.dashboard.page_access import open_to
 from ops.event_filters import ROW_MAX, event_filter
-from ops.masked_payload import masked_payload
+from ops.masked_payload import masked_payload, whole_payload
 from ops.moments import MOMENT_RULE, read_moment
 from policy.decision import Verdict
 
@@ -77,16 +77,15 @@ def one(row_id: int) -> str:
 
 
 @events.post("/<int:row_id>/payload")
-@open_to(Role.OPERATOR)
+@open_to(Role.APPROVER, fresh=True)
 def payload(row_id: int) -> str:
-    """Its body without personal data; that it was looked at is written down first."""
+    """Its body with the personal data that it holds; that it was looked at is written down first."""
     with wiring().store.write() as connection:
         row = _row(connection, row_id)
-        detail = f"row {row.id}, personal data masked"
+        detail = f"row {row.id}, with personal data"
         write_down(connection, "event.payload_shown", row.event_id, detail)
     with wiring().store.read() as connection:
-        body = masked_payload(event_payload(connection, row_id))
-        return _one(connection, row_id, body=json.dumps(body, indent=2))
+        return _one(connection, row_id, whole=True)
 
 
 def wanted_events() -> EventFilter:
@@ -125,15 +124,18 @@ def _moment(name: str) -> int | None:
     return moment_ms
 
 
-def _one(connection: Connection, row_id: int, *, body: str = "") -> str:
+def _one(connection: Connection, row_id: int, *, whole: bool = False) -> str:
     row = _row(connection, row_id)
+    payload = event_payload(connection, row_id)
+    body = whole_payload(payload) if whole else masked_payload(payload)
     return render_template(
         "event.html",
         event=row,
         decisions=decisions_from(connection, row_id),
         audit=entries_about(connection, row.event_id),
         questions=_questions(connection, row),
-        body=body,
+        body=json.dumps(body, indent=2, ensure_ascii=False),
+        whole=whole,
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.masked_payload import MASK, SHOWN, masked_payload
+from ops.masked_payload import MASK, SHOWN, masked_payload, whole_payload
 
 
 def masked(value):
@@ -96,3 +96,19 @@ def test_shape_stays():
     assert {
         "data": {"object": {"amount": 5, "owner": MASK, "items": [{"id": "ch_3RabcD2e"}]}}
     } == masked(body)
+
+
+def test_the_whole_body():
+    """Who may see people sees them; card numbers and what opens a payment nobody sees."""
+    told = {
+        "name": "Erika",
+        "email": "erika@example.org",
+        "note": "paid by 4242 4242 4242 4242",
+        "client_secret": "pi_1_secret_x",
+        "list": [{"client_secret": None, "amount": 4242424242}],
+    }
+
+    shown = whole_payload(orjson.dumps(told))
+
+    assert told | {"note": "paid by [card]", "client_secret": MASK} == shown
+    assert "[3 bytes that are no JSON]" == whole_payload(b"{}}")

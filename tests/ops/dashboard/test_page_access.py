@@ -36,7 +36,7 @@ TABLE = {
     "POST /disputes/<dispute_id>/evidence": OPERATOR,
     "GET /events": VIEWER,
     "GET /events/<int:row_id>": VIEWER,
-    "POST /events/<int:row_id>/payload": OPERATOR,
+    "POST /events/<int:row_id>/payload": f"{APPROVER} fresh",
     "GET /events/named/<event_id>": VIEWER,
     "GET /health/live": None,
     "GET /me": VIEWER,
