@@ -31,10 +31,10 @@ class Person:
     def come_in(self, link):
         """Make a passkey by a one-time link; the recovery codes are kept in `codes`."""
         self.page.goto(link)
-        self.page.get_by_role("button", name="Make a passkey").click()
+        self.follow(self.page.get_by_role("button", name="Make a passkey"))
         self.page.get_by_role("heading", name="Your recovery codes").wait_for()
         self.codes = self.page.locator(".codes code").all_text_contents()
-        self.page.get_by_role("link", name="I have them: go on").click()
+        self.follow(self.page.get_by_role("link", name="I have them: go on"))
         self.page.get_by_role("heading", name="Overview").wait_for()
 
     def sign_in_by_code(self, code):
@@ -43,7 +43,7 @@ class Person:
         self.page.get_by_text("Use a recovery code", exact=True).click()
         self.page.get_by_label("Your name here").fill(self.name)
         self.page.get_by_label("Recovery code").fill(code)
-        self.page.get_by_role("button", name="Sign in", exact=True).click()
+        self.follow(self.page.get_by_role("button", name="Sign in", exact=True))
         self.page.get_by_role("heading", name="Overview").wait_for()
 
     def see(self, path):
@@ -51,6 +51,11 @@ class Person:
         answer = self.page.goto(f"{self.url}{path}")
         assert 200 == answer.status, path
         return self.page.locator("main").inner_text()
+
+    def follow(self, link):
+        """Click what leads to another page, and wait until that one is whole, its script included."""
+        with self.page.expect_navigation():
+            link.click()
 
     def barriers(self):
         """What axe finds on this page that keeps people out: its serious and critical findings."""

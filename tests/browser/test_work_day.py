@@ -38,18 +38,18 @@ def test_a_case_from_the_queue_to_the_refund(installation, ada):
     """She takes a case, reads why it waits, approves it by passkey, and Stripe has the refund."""
     case_id = installation.case_to_look_at()
     page = ada.page
-    page.get_by_role("link", name="Cases").click()
+    ada.follow(page.get_by_role("link", name="Cases"))
     page.keyboard.press("j")
     assert page.locator("tr.at").count() == 1
-    page.get_by_role("link", name=f"#{case_id}", exact=True).click()
+    ada.follow(page.get_by_role("link", name=f"#{case_id}", exact=True))
     assert "How many of the credits were used?" in page.locator("main").inner_text()
     page.get_by_label("Person").select_option("ada")
-    page.get_by_role("button", name="Note").click()
+    ada.follow(page.get_by_role("button", name="Note"))
     assert "ada" in page.locator(".facts").first.inner_text()
 
     page.keyboard.press("a")
     page.keyboard.type("her pictures failed")
-    page.get_by_role("button", name="Approve").click()
+    ada.follow(page.get_by_role("button", name="Approve"))
     page.get_by_text("goes back").first.wait_for()
 
     def refunded():
@@ -80,11 +80,11 @@ def test_a_denial_and_a_question(installation, ada):
     first, second = installation.case_to_look_at("taste"), installation.case_to_look_at()
     ada.see(f"/cases/{first}")
     ada.page.get_by_label("Question").fill("Which pictures do you mean?")
-    ada.page.get_by_role("button", name="Ask").click()
+    ada.follow(ada.page.get_by_role("button", name="Ask"))
     ada.page.get_by_text("is asked by e-mail").wait_for()
     ada.see(f"/cases/{second}")
     ada.page.locator("#deny-reason").fill("the pictures were downloaded")
-    ada.page.get_by_role("button", name="Deny").click()
+    ada.follow(ada.page.get_by_role("button", name="Deny"))
     ada.page.get_by_text("is closed: nothing goes back").wait_for()
 
     def told():
@@ -101,7 +101,7 @@ def test_the_brake(installation, admin):
     """Thrown at once, released by who shows again who it is; a refund waits meanwhile."""
     admin.see("/brake")
     admin.page.get_by_label("Why").fill("looking into it")
-    admin.page.get_by_role("button", name="Stop all money").click()
+    admin.follow(admin.page.get_by_role("button", name="Stop all money"))
     admin.page.get_by_text("The brake is on: no refund leaves").wait_for()
     duplicate = installation.shop.pay_twice()
     of_charge = select(refund_intents.c.id).where(refund_intents.c.charge_id == duplicate.charge_id)
@@ -110,7 +110,7 @@ def test_the_brake(installation, admin):
 
     admin.see("/brake")
     admin.page.get_by_label("Why").fill("all is well")
-    admin.page.get_by_role("button", name="Release").click()
+    admin.follow(admin.page.get_by_role("button", name="Release"))
     admin.page.get_by_text("The brake is off").first.wait_for()
 
     assert held == installation.wait_for(of_charge.where(refund_intents.c.state == "succeeded"))
@@ -121,13 +121,13 @@ def test_replaying_a_parked_event(installation, admin):
     installation.deliver(UNREADABLE)
     row_id = installation.wait_for(select(events.c.id).where(events.c.state == "parked"))
     admin.see("/events?state=parked")
-    admin.page.get_by_role("row").nth(1).get_by_role("link").first.click()
-    admin.page.get_by_role("link", name="Plan a replay").click()
+    admin.follow(admin.page.get_by_role("row").nth(1).get_by_role("link").first)
+    admin.follow(admin.page.get_by_role("link", name="Plan a replay"))
     assert "1 event would be put back" in admin.page.locator("main").inner_text()
-    admin.page.get_by_role("button", name="Forecast").click()
+    admin.follow(admin.page.get_by_role("button", name="Forecast"))
     assert "What would become of them" in admin.page.locator("main").inner_text()
     admin.page.get_by_label("Why").fill("was it really that?")
-    admin.page.get_by_role("button", name="Replay 1 event").click()
+    admin.follow(admin.page.get_by_role("button", name="Replay 1 event"))
     admin.page.get_by_text("put back to be worked on").wait_for()
 
     with installation.store.read() as connection:
@@ -152,7 +152,7 @@ def queues(installation):
 def test_200_000_jobs(installation, admin, queues):
     """Exact pages of a queue however long it is: the first, the last and one amid, and none beyond."""
     admin.see("/queues")
-    admin.page.get_by_role("button", name="Pause the workers").click()
+    admin.follow(admin.page.get_by_role("button", name="Pause the workers"))
     admin.page.get_by_text("The workers are paused:").wait_for()
     # A worker that waits for a job takes one more before it sees that it is to stop.
     Wakeups(queues).wake_effect(SEND_NOTICE_JOB, 999_999)
@@ -169,7 +169,7 @@ def test_200_000_jobs(installation, admin, queues):
     assert "no page 4001" in admin.see("/queues/notices/ready?page=4001")
 
     admin.see("/queues")
-    admin.page.get_by_role("button", name="Let the workers go on").click()
+    admin.follow(admin.page.get_by_role("button", name="Let the workers go on"))
     admin.page.get_by_text("The workers go on").wait_for()
     assert "paused" not in admin.see("/queues")
     assert installation.redress("queue", "status")["queues"]
@@ -183,17 +183,17 @@ def test_without_scripts(chromium, installation, admin):  # noqa: ARG001 -- the 
         installation.redress("operators", "invite", "carol", "--role", "approver")["link"]
     )
     carol.page.get_by_text("Without a passkey").click()
-    carol.page.get_by_role("button", name="Come in with codes alone").click()
+    carol.follow(carol.page.get_by_role("button", name="Come in with codes alone"))
     codes = carol.page.locator(".codes code").all_text_contents()
-    carol.page.get_by_role("link", name="I have them: go on").click()
+    carol.follow(carol.page.get_by_role("link", name="I have them: go on"))
     carol.page.locator(".menu summary").click()
-    carol.page.get_by_role("button", name="Sign out").click()
+    carol.follow(carol.page.get_by_role("button", name="Sign out"))
     carol.sign_in_by_code(codes.pop())
     for path in ("/cases", "/events", "/queues", "/terms"):
         carol.see(path)
     carol.see(f"/cases/{case_id}")
     carol.page.locator("#approve-reason").fill("agreed by mail")
-    carol.page.get_by_role("button", name="Approve").click()
+    carol.follow(carol.page.get_by_role("button", name="Approve"))
     carol.page.get_by_text("goes back").first.wait_for()
     carol.close()
 
@@ -208,7 +208,7 @@ def test_an_admin_lets_somebody_in(chromium, installation, admin):
     """The link that the page shows lets one person in, who may do what the role says."""
     admin.see("/operators")
     admin.page.get_by_label("Name, as the audit log will call them").fill("vera")
-    admin.page.get_by_role("button", name="Make a link").click()
+    admin.follow(admin.page.get_by_role("button", name="Make a link"))
     link = admin.page.locator("code.long").inner_text()
     vera = Person(chromium, installation.url, "vera")
     vera.come_in(link)
