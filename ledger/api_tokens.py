@@ -3,8 +3,6 @@
 A digest without a salt is enough, because nobody can guess a token: it is looked up by it in one step.
 """
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,9 +10,9 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ledger.api_token_tables import api_tokens
 from ledger.rows import AnyRow
+from ledger.secret_digests import digest_of, new_secret
 
 TOKEN_PREFIX: Final = "rdk_"  # noqa: S105 - how a token begins, and none
-_TOKEN_BYTES: Final = 32
 
 
 class TokenNameTaken(ValueError):
@@ -25,8 +23,8 @@ def create_token(connection: Connection, name: str, now_ms: int) -> str:
     """Make a token and keep its digest; returns the token, which nothing can show again."""
     if connection.execute(_IN_USE, {"named": name}).first() is not None:
         raise TokenNameTaken(f"a token {name} is in use: revoke it first, or take another name")
-    token = f"{TOKEN_PREFIX}{secrets.token_urlsafe(_TOKEN_BYTES)}"
-    values = {"name": name, "digest": _digest(token), "created_ms": now_ms}
+    token = f"{TOKEN_PREFIX}{new_secret()}"
+    values = {"name": name, "digest": digest_of(token), "created_ms": now_ms}
     connection.execute(insert(api_tokens), values)
     return token
 
@@ -43,12 +41,8 @@ def list_tokens(connection: Connection) -> Sequence[AnyRow]:
 
 def token_name(connection: Connection, token: str) -> str | None:
     """Whose token this is; None for one that opens nothing."""
-    name: str | None = connection.execute(_BY_DIGEST, {"hashed": _digest(token)}).scalar()
+    name: str | None = connection.execute(_BY_DIGEST, {"hashed": digest_of(token)}).scalar()
     return name
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 # Statements are built once: building one costs as much as running it.

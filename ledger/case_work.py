@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Insert, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.operator_tables import case_work
@@ -34,16 +34,9 @@ def note_work(connection: Connection, case_id: int, work: CaseWork, now_ms: int)
         "snoozed_until_ms": work.snoozed_until_ms,
         "changed_ms": now_ms,
     }
-    made: Insert
-    if connection.dialect.name == "sqlite":
-        made = sqlite.insert(case_work).on_conflict_do_update(
-            index_elements=["case_id"], set_=values
-        )
-    else:
-        made = postgresql.insert(case_work).on_conflict_do_update(
-            index_elements=["case_id"], set_=values
-        )
-    connection.execute(made, {"case_id": case_id, **values})
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    first = dialect.insert(case_work).values(case_id=case_id, **values)
+    connection.execute(first.on_conflict_do_update(index_elements=["case_id"], set_=values))
 
 
 _OF: Final = select(case_work).where(case_work.c.case_id.in_(bindparam("ids", expanding=True)))

@@ -1,7 +1,5 @@
 """How many events came when, and how long decisions take: what charts are drawn from."""
 
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 from sqlalchemy import BigInteger, Connection, bindparam, func, select
@@ -10,12 +8,9 @@ from ledger.states import EventState
 from ledger.tables import events
 
 
-def received_between(connection: Connection, edges_ms: Sequence[int]) -> list[int]:
-    """The number of events that were received from each edge (unix ms) until before the next one."""
-    return [
-        connection.execute(_COUNT, {"from_ms": begin, "until_ms": end}).scalar_one()
-        for begin, end in pairwise(edges_ms)
-    ]
+def received_between(connection: Connection, from_ms: int, until_ms: int) -> int:
+    """The number of events that were received in a span (unix ms, its end exclusive)."""
+    return connection.execute(_COUNT, {"from_ms": from_ms, "until_ms": until_ms}).scalar_one()
 
 
 def decision_lags_ms(connection: Connection, count_max: int) -> list[int]:

@@ -74,13 +74,17 @@ def standings(
     ]
 
 
+def standings_at(connection: Connection, at: int) -> list[ProgrammeStanding]:
+    """How the month of a unix second stands to every programme, so far."""
+    month = Month.of(at)
+    return standings(month_counts(connection, month), month_counts(connection, month.plus(-1)))
+
+
 def near_a_programme(connection: Connection, network: str | None, at: int) -> bool:
     """Whether the month of a unix second is close to a programme that counts this network's cases."""
-    month = Month.of(at)
-    counts, before = month_counts(connection, month), month_counts(connection, month.plus(-1))
     return any(
         standing.near and standing.programme.applies_to(network or OTHER)
-        for standing in standings(counts, before)
+        for standing in standings_at(connection, at)
     )
 
 

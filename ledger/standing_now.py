@@ -8,8 +8,9 @@ from sqlalchemy import Connection, func, select
 from ledger.backfill_cursors import every_cursor
 from ledger.backfill_tables import BackfillStream
 from ledger.brake import read_brake
+from ledger.event_lives import newest_event
 from ledger.states import CaseState, IntentState
-from ledger.tables import cases, events, refund_intents
+from ledger.tables import cases, refund_intents
 from ledger.work_counts import (
     EffectCounts,
     InboxCounts,
@@ -63,7 +64,7 @@ def standing_now(connection: Connection, now_ms: int) -> StandingNow:
         if one.stream is not BackfillStream.UNDELIVERED
     ]
     return StandingNow(
-        newest_row=connection.execute(select(func.coalesce(func.max(events.c.id), 0))).scalar_one(),
+        newest_row=newest_event(connection),
         inbox=count_inbox(connection, now_ms),
         effects=count_effects(connection, now_ms),
         notices=count_notices(connection, now_ms),

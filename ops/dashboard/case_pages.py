@@ -1,7 +1,7 @@
 """The review queue, and one case with everything that a person needs to rule on it."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from sqlalchemy import Connection
@@ -22,7 +22,7 @@ from ops.case_acts import appeal, approve, ask, deny, note_case_work
 from ops.dashboard.flashes import flash
 from ops.dashboard.form_values import FormRefused, actor, reason, refusals_said
 from ops.dashboard.house import house, now_ms, wiring, write_down
-from ops.dashboard.listing import ROWS, Page, this_page, wanted, wanted_row
+from ops.dashboard.listing import ROWS, Page, page_after, wanted, wanted_row
 from ops.dashboard.page_access import open_to
 from ops.decision_account import compared_texts
 from ops.event_filters import ROW_MAX
@@ -211,14 +211,8 @@ def _place() -> CasePlace | None:
     return None if row_id is None else CasePlace(due_ms=wanted_row("due"), case_id=row_id)
 
 
-def _page(found: Any) -> Page[AnyRow]:
-    rows = found[:ROWS]
-    older = None
-    if len(found) > ROWS:
-        due = rows[-1].due_ms
-        changed: Mapping[str, str | None] = {
-            "after": str(rows[-1].id),
-            "due": None if due is None else str(due),
-        }
-        older = this_page(**changed)
-    return Page(rows=rows, older=older, first="after" not in request.args)
+def _page(found: Sequence[AnyRow]) -> Page[AnyRow]:
+    def place(row: AnyRow) -> Mapping[str, str | None]:
+        return {"after": str(row.id), "due": None if row.due_ms is None else str(row.due_ms)}
+
+    return page_after(found, place, "after")

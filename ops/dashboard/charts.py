@@ -62,11 +62,11 @@ def event_chart(connection: Connection, merchant: str, span_name: str, now_ms: i
         remembered(
             (merchant, "received", span_name, str(edge)),
             kept_seconds,
-            partial(_count, connection, edge, edge + span.bar_ms),
+            partial(received_between, connection, edge, edge + span.bar_ms),
         )
         for edge in edges[:-1]
     ]
-    counts.append(_count(connection, last, now_ms + 1))
+    counts.append(received_between(connection, last, now_ms + 1))
     highest = max(counts)
     bars = [
         Bar(from_ms=edge, count=count, height=_height(count, highest))
@@ -81,10 +81,6 @@ def event_chart(connection: Connection, merchant: str, span_name: str, now_ms: i
         total=total,
         per_second=total / seconds if seconds else 0.0,
     )
-
-
-def _count(connection: Connection, from_ms: int, until_ms: int) -> int:
-    return received_between(connection, [from_ms, until_ms])[0]
 
 
 def _height(count: int, highest: int) -> int:

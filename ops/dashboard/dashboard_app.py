@@ -18,7 +18,7 @@ from ops.dashboard.dispute_pages import disputes
 from ops.dashboard.event_pages import events
 from ops.dashboard.flashes import carry_flashes
 from ops.dashboard.form_values import FormRefused
-from ops.dashboard.house import House, WsgiApplication, by_merchant, merchant_name
+from ops.dashboard.house import House, by_merchant, merchant_name
 from ops.dashboard.operator_pages import own, people
 from ops.dashboard.overview_pages import overview
 from ops.dashboard.page_access import open_to
@@ -32,6 +32,7 @@ from ops.dashboard.sign_in_pages import sign_in, welcome
 from ops.dashboard.terms_pages import terms
 from runtime.limits import RETRY_AFTER_SECONDS
 from runtime.operator_limits import SIGN_IN_WINDOW_MS
+from webhooks.wsgi_call import WsgiApplication
 
 PAGES: Final = (
     *(overview, events, cases, refunds, plans, disputes, accounts, queues, terms, audit, brake),

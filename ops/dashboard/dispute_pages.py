@@ -1,8 +1,9 @@
 """Disputes: what a bank waits for and until when, and the evidence pack of each."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, abort, render_template
 from sqlalchemy import Connection
 
 from ledger.cases import DISPUTE_PREFIX, cases_of_charges
@@ -10,7 +11,7 @@ from ledger.dispute_rows import Dispute, list_disputes, newest_disputes
 from ledger.dispute_submissions import submissions_of
 from ledger.operator_tables import Role
 from ops.dashboard.house import now_ms, wiring, write_down
-from ops.dashboard.listing import ROWS, Page, this_page, wanted, wanted_row
+from ops.dashboard.listing import ROWS, Page, page_after, wanted, wanted_row
 from ops.dashboard.page_access import open_to
 from ops.evidence_account import SUBMISSION_WORDS, pack_facts, time_left
 from ops.evidence_pack import EvidencePack, evidence_pack
@@ -31,7 +32,7 @@ def show() -> str:
         answers = submissions_of(connection, [one.dispute_id for one in found])
     return render_template(
         "disputes.html",
-        page=_page(found, everyone=everyone),
+        page=_page(found),
         answers={answer.dispute_id: answer for answer in answers},
         answer_words=SUBMISSION_WORDS,
         everyone=everyone,
@@ -93,9 +94,8 @@ def _found(connection: Connection, *, everyone: bool) -> list[Dispute]:
     )
 
 
-def _page(found: list[Dispute], *, everyone: bool) -> Page[Dispute]:
-    rows = found[:ROWS]
-    older = None
-    if everyone and len(found) > ROWS:
-        older = this_page(before=rows[-1].dispute_id, at=str(rows[-1].created or 0))
-    return Page(rows=rows, older=older, first="before" not in request.args)
+def _page(found: list[Dispute]) -> Page[Dispute]:
+    def place(one: Dispute) -> Mapping[str, str | None]:
+        return {"before": one.dispute_id, "at": str(one.created or 0)}
+
+    return page_after(found, place, "before")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from flask import abort, current_app, request
+from flask import abort, current_app, g, request
 from sqlalchemy import Connection
 
 from ledger.audit_log import record
@@ -19,12 +19,11 @@ from runtime.clock import Clock
 from runtime.settings import Settings
 from runtime.wiring import Wiring
 from webhooks.merchant_doors import PREFIX
+from webhooks.wsgi_call import WsgiApplication
 
 ORIGIN: Final = "dashboard"
 _MERCHANT: Final = "redress.merchant"
 _EXTENSION: Final = "redress"
-
-WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +58,14 @@ def merchant_name() -> str:
 
 def wiring() -> Wiring:
     """The parts of the merchant that the page is about. Answers 503 when the database is another merchant's."""
-    found = house().wirings[merchant_name()]
-    try:
-        require_own_ledger(found.store, merchant_name())
-    except ForeignLedger as foreign:
-        abort(503, str(foreign))
-    return found
+    if "wiring" not in g:
+        found = house().wirings[merchant_name()]
+        try:
+            require_own_ledger(found.store, merchant_name())
+        except ForeignLedger as foreign:
+            abort(503, str(foreign))
+        g.wiring = found
+    return cast(Wiring, g.wiring)
 
 
 def write_down(

@@ -1,6 +1,6 @@
 """What every list page does alike: so many rows, a link to those after them, and the filters kept in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -25,10 +25,15 @@ class Page(Generic[Row]):
 
 def page_of_rows(found: Sequence[Row], place_of: str, key: str = "before") -> Page[Row]:
     """The page of up to ROWS + 1 rows that were read; the row's attribute `place_of` is where the next one goes on."""
+    return page_after(found, lambda row: {key: str(getattr(row, place_of))}, key)
+
+
+def page_after(
+    found: Sequence[Row], place: Callable[[Row], Mapping[str, str | None]], key: str
+) -> Page[Row]:
+    """As `page_of_rows`, where more than one parameter of the address says where to go on; `key` is one that always does."""
     rows = found[:ROWS]
-    older = None
-    if len(found) > ROWS:
-        older = this_page(**{key: str(getattr(rows[-1], place_of))})
+    older = this_page(**place(rows[-1])) if len(found) > ROWS else None
     return Page(rows=rows, older=older, first=key not in request.args)
 
 

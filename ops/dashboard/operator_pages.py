@@ -3,6 +3,7 @@
 from typing import Final
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from ledger.operator_sessions import end_session, end_sessions_of, open_sessions
@@ -16,6 +17,7 @@ from ledger.operators import (
     remove_operator,
 )
 from ledger.passkeys import codes_left, make_recovery_codes, passkeys_of, remove_passkey
+from ledger.rows import AnyRow
 from ops.dashboard.flashes import flash
 from ops.dashboard.house import house, now_ms, write_down
 from ops.dashboard.page_access import open_to
@@ -104,11 +106,7 @@ def mine() -> str:
             "me.html",
             passkeys=passkeys_of(connection, visitor().operator_id),
             codes_left=codes_left(connection, visitor().operator_id),
-            sessions=[
-                one
-                for one in open_sessions(connection, now_ms())
-                if one.operator_id == visitor().operator_id
-            ],
+            sessions=_own_sessions(connection),
             own_session=session().session_id,
         )
 
@@ -155,16 +153,16 @@ def renew_codes() -> str:
 def end(session_id: int) -> Response:
     """End another session of one's own."""
     with house().people.write() as connection:
-        mine_too = [
-            one.id
-            for one in open_sessions(connection, now_ms())
-            if one.operator_id == visitor().operator_id
-        ]
-        if session_id not in mine_too:
+        if session_id not in {one.id for one in _own_sessions(connection)}:
             abort(404)
         end_session(connection, session_id, now_ms())
         note_about(connection, visitor(), "operator.sessions_ended", "1")
     return redirect(url_for("own.mine"), code=303)
+
+
+def _own_sessions(connection: Connection) -> list[AnyRow]:
+    found = open_sessions(connection, now_ms())
+    return [one for one in found if one.operator_id == visitor().operator_id]
 
 
 def _role() -> Role:

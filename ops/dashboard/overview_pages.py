@@ -3,12 +3,11 @@
 from typing import Final
 
 from flask import Blueprint, redirect, render_template, url_for
-from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from ledger.case_queue import CaseFilter, queue_page
 from ledger.event_counts import decision_lags_ms
-from ledger.fraud_ratios import Month, month_counts, standings
+from ledger.fraud_ratios import standings_at
 from ledger.operator_tables import Role
 from ledger.standing_now import standing_now
 from ops.dashboard.charts import SPANS, event_chart
@@ -17,7 +16,6 @@ from ops.dashboard.listing import wanted
 from ops.dashboard.page_access import open_to
 from ops.dashboard.remembered import remembered
 from ops.dashboard.searching import address_of
-from policy.programmes import ProgrammeStanding
 from runtime.operator_limits import SLOW_METRICS_SECONDS
 
 overview: Final = Blueprint("overview", __name__)
@@ -38,7 +36,9 @@ def show() -> str:
         due = queue_page(connection, CaseFilter(awake_at_ms=now_ms()), _CASES_SHOWN)
         chart = event_chart(connection, merchant_name(), str(span), now_ms())
         ratios = remembered(
-            (merchant_name(), "ratios"), SLOW_METRICS_SECONDS, lambda: _ratios(connection)
+            (merchant_name(), "ratios"),
+            SLOW_METRICS_SECONDS,
+            lambda: standings_at(connection, now_ms() // 1000),
         )
     return render_template(
         "overview.html",
@@ -66,9 +66,3 @@ def search() -> str | Response:
     with wiring().store.read() as connection:
         found = address_of(connection, text)
     return redirect(found, code=303) if found else render_template("search.html", text=text)
-
-
-def _ratios(connection: Connection) -> list[ProgrammeStanding]:
-    month = Month.of(now_ms() // 1000)
-    counts = month_counts(connection, month)
-    return standings(counts, month_counts(connection, month.plus(-1)))

@@ -1,5 +1,6 @@
 """The refund terms: each version as customers and as operators read it, what differs, and what others would decide."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from flask import Blueprint, abort, render_template
@@ -46,7 +47,8 @@ def show() -> str:
 @open_to(Role.VIEWER)
 def one(version: str) -> str:
     """One version, in customers' words and in numbers."""
-    chosen = _chosen(version)
+    versions = _versions()
+    chosen = _chosen(versions, version)
     document = terms_document(chosen)
     return render_template(
         "terms_version.html",
@@ -58,7 +60,7 @@ def one(version: str) -> str:
             for name, part in document.items()
             if name not in ("version", "effective", "effective_at", "clauses")
         },
-        others=[one.version for one in _versions() if one.version != chosen.version],
+        others=[one.version for one in versions if one.version != chosen.version],
     )
 
 
@@ -66,8 +68,9 @@ def one(version: str) -> str:
 @open_to(Role.VIEWER)
 def diff(version: str) -> str:
     """What differs between two versions."""
-    other = wanted("other")
-    one_side, other_side = _chosen(version), _chosen(other or version)
+    versions = _versions()
+    one_side = _chosen(versions, version)
+    other_side = _chosen(versions, wanted("other") or version)
     return render_template(
         "terms_diff.html",
         one=one_side.version,
@@ -76,12 +79,12 @@ def diff(version: str) -> str:
     )
 
 
-def _versions() -> list[Terms]:
-    return list(load_every_version(wiring().settings.redress_terms))
+def _versions() -> Sequence[Terms]:
+    return load_every_version(wiring().settings.redress_terms)
 
 
-def _chosen(version: str) -> Terms:
-    found = [known for known in _versions() if known.version == version]
+def _chosen(versions: Sequence[Terms], version: str) -> Terms:
+    found = [known for known in versions if known.version == version]
     if not found:
         abort(404, f"There is no version {version}.")
     return found[0]
